@@ -1,0 +1,3 @@
+module github.com/paddock-run/paddock
+
+go 1.26

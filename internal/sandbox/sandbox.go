@@ -1,0 +1,127 @@
+// Package sandbox is the contract between the invoker and the drivers that
+// build the place where a function's processes run (sandbox/linux,
+// sandbox/process), and that every driver passes (sandbox/sandboxtest).
+//
+// A sandbox is made empty, gets its listeners (the Runtime API, Paddock's AWS
+// endpoint), then its processes (extensions, the runtime), is frozen and thawed
+// between invocations, and is destroyed as a whole.
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Spec is what an environment is to be.
+type Spec struct {
+	// ID names the environment: letters, digits and hyphens, unique on this host.
+	ID string
+	// Code is the host folder with the function's unpacked code, Layers those of
+	// its layers in order; both are read-only inside.
+	Code   string
+	Layers []string
+	// Lang is the host folder of a language installation that stands under
+	// /var/lang inside; empty: none.
+	Lang string
+	// Bootstrap is the host folder with the managed runtime's own files, which
+	// stand under /var/runtime inside; empty: none.
+	Bootstrap string
+
+	MemoryMB    int // limit of all the environment's processes together; 0: none
+	EphemeralMB int // size of /tmp
+	Processes   int // processes and threads; 0: 1024
+	OpenFiles   int // file descriptors a process; 0: 1024
+	// CPUQuota is in thousandths of a CPU; 0: none.
+	CPUQuota int
+}
+
+// Layout is where things stand as the environment's processes see them.
+type Layout struct {
+	Task    string // "/var/task" where the driver has a file system of its own
+	Opt     string // "/opt"
+	Lang    string // "/var/lang"
+	Runtime string // "/var/runtime"
+	Tmp     string // "/tmp"
+}
+
+// Command is a process to start.
+type Command struct {
+	Path string   // absolute, as seen inside
+	Args []string // with Args[0]
+	Env  []string // the whole environment
+	Dir  string   // as seen inside
+	// Stdout and Stderr are handed to the process as they are. The caller closes
+	// its copies after Start.
+	Stdout, Stderr *os.File
+	// Extra files become descriptors 3, 4, … of the process.
+	Extra []*os.File
+}
+
+// Exit is how a process ended.
+type Exit struct {
+	Code   int            // of a process that exited; -1 when a signal ended it
+	Signal syscall.Signal // 0 when it exited
+	OOM    bool           // the memory limit ended it
+}
+
+// Process is a running or ended process.
+type Process interface {
+	PID() int // on the host
+	// Done is closed when the process has ended and its Exit is known.
+	Done() <-chan struct{}
+	Exit() Exit
+	Signal(sig syscall.Signal) error
+}
+
+// Usage is what an environment has used.
+type Usage struct {
+	MaxMemoryBytes int64 // peak of all its processes; 0: the driver cannot tell
+	OOMKills       int   // processes that the memory limit ended so far
+}
+
+// Sandbox is one environment.
+type Sandbox interface {
+	Layout() Layout
+	// Listen makes a TCP listener that only this environment's processes can
+	// reach (drivers without network isolation: that listens on loopback). port
+	// 0 chooses one. Its Addr is the address as seen from inside.
+	Listen(port int) (net.Listener, error)
+	// Start starts a process. The error of a file that is missing or not
+	// executable inside is an *ExecError.
+	Start(ctx context.Context, cmd *Command) (Process, error)
+	// Freeze stops every process of the environment, Thaw lets them go on.
+	Freeze() error
+	Thaw() error
+	Usage() (Usage, error)
+	// Destroy ends every process with SIGKILL, waits for them, and frees all the
+	// environment held: mounts, namespaces, cgroups, files. It is safe to call
+	// twice, and on a frozen environment.
+	Destroy() error
+}
+
+// Driver makes sandboxes.
+type Driver interface {
+	// Name is "linux" or "process".
+	Name() string
+	// Isolation says in one line for the operator what this driver enforces
+	// here, and what not and why.
+	Isolation() string
+	New(ctx context.Context, spec *Spec) (Sandbox, error)
+	// Close destroys every sandbox that is left.
+	Close() error
+}
+
+// ExecError says why a program could not be started.
+type ExecError struct {
+	Path string
+	Err  error // fs.ErrNotExist, fs.ErrPermission, syscall.ENOEXEC, …
+}
+
+func (e *ExecError) Error() string { return "fork/exec " + e.Path + ": " + e.Err.Error() }
+func (e *ExecError) Unwrap() error { return e.Err }
+
+// ErrDestroyed is returned by the methods of a destroyed sandbox.
+var ErrDestroyed = errors.New("sandbox: destroyed")
