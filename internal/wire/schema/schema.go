@@ -33,7 +33,10 @@ const (
 )
 
 // In lists and maps that are not sparse, T is the value itself for simple
-// kinds (string, int64, time.Time, []byte) and *T for structures and unions.
+// kinds (string or the generated enum type, int64, time.Time, []byte), for
+// lists and for maps, and *T for structures and unions. In sparse ones simple
+// kinds are *T too, and a nil blob, list, map or document is the null. A map's
+// key is always a plain string, an enum's too.
 
 // TimestampFormat says how a timestamp is written on the wire.
 type TimestampFormat uint8
@@ -77,6 +80,7 @@ const (
 	Exception                 // an error shape
 	RequiresLength            // a streaming blob that needs Content-Length
 	JSONValue                 // a string whose header form is base64 of JSON
+	Unwrapped                 // a restXml output whose root element holds its only body member's text (S3's GetBucketLocation)
 )
 
 // Has reports whether t has every trait of u.
@@ -121,7 +125,11 @@ type Member struct {
 	TimestampFormat TimestampFormat
 	XMLNamespace    string
 	XMLPrefix       string
-	QueryName       string
+	// QueryName is the member's name in awsQuery requests and responses where
+	// it differs from WireName: SQS's JSON says "Attributes", its old Query
+	// form "Attribute.1.Name". A flattened list or map takes the name of the
+	// structure's member, not its element's.
+	QueryName string
 	// Default is the value of a scalar member that is absent, where the model
 	// has one (Smithy models only): nil, or a JSON literal.
 	Default string
@@ -155,7 +163,7 @@ type Shape struct {
 	Enum            []string
 	Members         []Member
 	Error           *ErrorTrait
-	XMLName         string // the element's name where it differs from the context's
+	XMLName         string // the element's name where it differs from the context's: the root of an output
 	XMLNamespace    string
 	XMLPrefix       string
 }
