@@ -20,6 +20,19 @@ var (
 	ErrNotFound     = errors.New("not found")
 	ErrConflict     = errors.New("already exists")
 	ErrPrecondition = errors.New("changed in the meantime")
+	// ErrLimit is for what the caller should have refused: an empty key or one
+	// that is too long, a value or a message that is too large, a Read without a
+	// limit. Nothing was written.
+	ErrLimit = errors.New("outside the store's limits")
+	// ErrClosed is for a call on a store that was closed before or meanwhile.
+	ErrClosed = errors.New("the store is closed")
+)
+
+// The limits that the drivers enforce, in bytes, both included.
+const (
+	MaxKey     = 1024    // of a document's key, a group's and a stream's name; at least 1
+	MaxValue   = 1 << 20 // of a document's value
+	MaxMessage = 1 << 20 // of a log event's message
 )
 
 // Document is a value under a key.
@@ -89,10 +102,17 @@ type Documents interface {
 	// revision they got (one for all). The error of a failed condition wraps one
 	// of the store's errors and says which key. It returns once the change is
 	// durable; concurrent calls share one commit.
+	//
+	// The conditions are judged by what was there before the transaction; of
+	// several writes to one key the last one stays. A transaction that changes
+	// nothing (only checks, deletes of absent keys) returns the revision of the
+	// last write that changed something. A caller whose ctx ends stops waiting
+	// and gets ctx's error; the write may still happen.
 	Write(ctx context.Context, writes ...Write) (revision int64, err error)
 	// Watch reports the changes under prefix made after it returns. A slow
 	// reader loses intermediate values of a key, never its last one, and sees
-	// changes in order of revision. The watch ends with ctx.
+	// changes in order of revision. The watch ends with ctx. A Write that has
+	// returned is there for the next Next. Values are shared: do not change them.
 	Watch(ctx context.Context, prefix string) Watch
 }
 
@@ -124,7 +144,8 @@ type Blobs interface {
 	// there is stored once. It returns once the content is durable.
 	Put(ctx context.Context, r io.Reader) (Blob, error)
 	// Open returns the content, checked against its hash by the time that a
-	// sequential read ends, or ErrNotFound.
+	// sequential read ends, or ErrNotFound. (A Read from the start to io.EOF is
+	// such a read; ReadAt is not checked.)
 	Open(ctx context.Context, sha256 string) (BlobReader, error)
 	// Delete removes the content; an absent one is no error. Open readers go on.
 	Delete(ctx context.Context, sha256 string) error
@@ -148,7 +169,7 @@ type LogStream struct {
 	FirstEvent    time.Time // zero: no events
 	LastEvent     time.Time
 	LastIngestion time.Time
-	StoredBytes   int64
+	StoredBytes   int64 // the sum of its messages' bytes
 }
 
 // LogQuery selects events of a group.
@@ -176,12 +197,16 @@ type Logs interface {
 	// CreateStream makes an empty stream: ErrConflict if it is there.
 	CreateStream(ctx context.Context, group, stream string) error
 	// Append adds events to a stream, which it makes where there is none. It
-	// returns once they are durable; concurrent calls share one commit.
+	// returns once they are durable; concurrent calls share one commit. ID,
+	// Ingestion and Stream of the events are ignored. A caller whose ctx ends
+	// stops waiting; the events may still be appended, all or none.
 	Append(ctx context.Context, group, stream string, events []LogEvent) error
 	// Read returns the events that match, in order of time and ID.
 	Read(ctx context.Context, q LogQuery) ([]LogEvent, error)
-	// Streams lists a group's streams in name order, or by last event, newest
-	// first. after is the last name of the page before.
+	// Streams lists a group's streams in name order, or by last event (and name
+	// where that is the same; streams without events before all others), up or
+	// descending. after is the last name of the page before; by last event,
+	// ErrNotFound says that this stream is gone. limit 0 means all.
 	Streams(ctx context.Context, group, prefix, after string, byLastEvent, descending bool, limit int) ([]LogStream, error)
 	// DeleteStream deletes a stream and its events: ErrNotFound if absent.
 	DeleteStream(ctx context.Context, group, stream string) error
