@@ -151,6 +151,9 @@ type faultReader struct {
 }
 
 func (f *faultReader) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, io.ErrUnexpectedEOF // an offset that the archive made up
+	}
 	n, err := f.r.ReadAt(p, off)
 	if err != nil && !errors.Is(err, io.EOF) && f.err == nil {
 		f.err = err
