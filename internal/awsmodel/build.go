@@ -404,7 +404,7 @@ func constraint(s Shape, k schema.Kind) (*schema.Constraint, error) {
 	}
 	if s.Pattern != "" && k == schema.KindString {
 		c.Pattern = s.Pattern
-		if c.Regexp, err = RewritePattern(s.Pattern); err != nil {
+		if c.Regexp, err = RewritePattern(c); err != nil {
 			return nil, err
 		}
 	}

@@ -25,17 +25,17 @@ type Model struct {
 
 // Metadata is what a model says of the service as a whole.
 type Metadata struct {
-	APIVersion          string          `json:"apiVersion"`
-	EndpointPrefix      string          `json:"endpointPrefix"`
-	SigningName         string          `json:"signingName"`
-	ServiceFullName     string          `json:"serviceFullName"`
-	ServiceID           string          `json:"serviceId"`
-	TargetPrefix        string          `json:"targetPrefix"`
-	JSONVersion         string          `json:"jsonVersion"`
-	Protocol            string          `json:"protocol"`
-	Protocols           []string        `json:"protocols"`
-	XMLNamespace        XMLNamespace    `json:"xmlNamespace"`
-	AWSQueryCompatible  json.RawMessage `json:"awsQueryCompatible"`
+	APIVersion         string          `json:"apiVersion"`
+	EndpointPrefix     string          `json:"endpointPrefix"`
+	SigningName        string          `json:"signingName"`
+	ServiceFullName    string          `json:"serviceFullName"`
+	ServiceID          string          `json:"serviceId"`
+	TargetPrefix       string          `json:"targetPrefix"`
+	JSONVersion        string          `json:"jsonVersion"`
+	Protocol           string          `json:"protocol"`
+	Protocols          []string        `json:"protocols"`
+	XMLNamespace       XMLNamespace    `json:"xmlNamespace"`
+	AWSQueryCompatible json.RawMessage `json:"awsQueryCompatible"`
 }
 
 // Operation is an operation of a model.

@@ -375,7 +375,7 @@ var Service = schema.Service{
 			{Name: "statusCode", Target: shapeDocumentationPartLocationStatusCode},
 			{Name: "name", Target: shapeString},
 		}},
-		{Name: "DocumentationPartLocationStatusCode", Kind: schema.KindString, Constraint: &schema.Constraint{Pattern: `^([1-5]\d\d|\*|\s*)$`, Regexp: `^(?:^([1-5]\d\d|\*|\s*)$)$`}},
+		{Name: "DocumentationPartLocationStatusCode", Kind: schema.KindString, Constraint: &schema.Constraint{Pattern: `^([1-5]\d\d|\*|\s*)$`, Regexp: `^(?:^([1-5]\d\d|\*|[\t\n\v\f\r ]*)$)$`}},
 		{Name: "DocumentationPartType", Kind: schema.KindString, Enum: []string{"API", "AUTHORIZER", "MODEL", "RESOURCE", "METHOD", "PATH_PARAMETER", "QUERY_PARAMETER", "REQUEST_HEADER", "REQUEST_BODY", "RESPONSE", "RESPONSE_HEADER", "RESPONSE_BODY"}},
 		{Name: "DocumentationParts", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "position", Target: shapeString},

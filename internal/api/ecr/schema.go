@@ -56,7 +56,7 @@ var Service = schema.Service{
 			{Name: "registry", Target: shapeRegistryId},
 			{Name: "repositoryName", Target: shapeRepositoryName},
 		}},
-		{Name: "Base64", Kind: schema.KindString, Constraint: &schema.Constraint{Pattern: `^\S+$`, Regexp: `^(?:^\S+$)$`}},
+		{Name: "Base64", Kind: schema.KindString, Constraint: &schema.Constraint{Pattern: `^\S+$`, Regexp: `^(?:^[^\t\n\v\f\r ]+$)$`}},
 		{Name: "BaseScore", Kind: schema.KindDouble},
 		{Name: "BatchCheckLayerAvailabilityRequest", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "registryId", Target: shapeRegistryId},

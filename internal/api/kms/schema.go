@@ -506,7 +506,7 @@ var Service = schema.Service{
 			{Name: "KeyArn", Target: shapeArnType},
 		}},
 		{Name: "KeyManagerType", Kind: schema.KindString, Enum: []string{"AWS", "CUSTOMER"}},
-		{Name: "KeyMaterialDescriptionType", Kind: schema.KindString, Constraint: &schema.Constraint{HasMin: true, Max: 256, HasMax: true, Pattern: `^[a-zA-Z0-9:/_\s.-]+$`, Regexp: `^(?:^[a-zA-Z0-9:/_\s.-]+$)$`}},
+		{Name: "KeyMaterialDescriptionType", Kind: schema.KindString, Constraint: &schema.Constraint{HasMin: true, Max: 256, HasMax: true, Pattern: `^[a-zA-Z0-9:/_\s.-]+$`, Regexp: `^(?:^[a-zA-Z0-9:/_\t\n\v\f\r .-]+$)$`}},
 		{Name: "KeyMaterialState", Kind: schema.KindString, Enum: []string{"NON_CURRENT", "CURRENT", "PENDING_ROTATION", "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"}},
 		{Name: "KeyMetadata", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "AWSAccountId", Target: shapeAWSAccountIdType},
@@ -620,7 +620,7 @@ var Service = schema.Service{
 		{Name: "MalformedPolicyDocumentException", Kind: schema.KindStructure, Traits: schema.Exception, Error: &schema.ErrorTrait{Status: 400, SenderFault: true}, Members: []schema.Member{
 			{Name: "message", Target: shapeErrorMessageType},
 		}},
-		{Name: "MarkerType", Kind: schema.KindString, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 1024, HasMax: true, Pattern: `[\u0020-\u00FF]*`}},
+		{Name: "MarkerType", Kind: schema.KindString, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 1024, HasMax: true, Pattern: `[\u0020-\u00FF]*`, Regexp: `^(?:[\x{0020}-\x{00FF}]*)$`}},
 		{Name: "MessageType", Kind: schema.KindString, Enum: []string{"RAW", "DIGEST", "EXTERNAL_MU"}},
 		{Name: "MultiRegionConfiguration", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "MultiRegionKeyType", Target: shapeMultiRegionKeyType},
@@ -643,7 +643,7 @@ var Service = schema.Service{
 		{Name: "PlaintextType", Kind: schema.KindBlob, Traits: schema.Sensitive, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 4096, HasMax: true}},
 		{Name: "PolicyNameList", Kind: schema.KindList, Members: []schema.Member{{Name: "member", Target: shapePolicyNameType}}},
 		{Name: "PolicyNameType", Kind: schema.KindString, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 128, HasMax: true, Pattern: `[\w]+`, Regexp: `^(?:[\w]+)$`}},
-		{Name: "PolicyType", Kind: schema.KindString, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 131072, HasMax: true, Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`}},
+		{Name: "PolicyType", Kind: schema.KindString, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 131072, HasMax: true, Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`, Regexp: `^(?:[\x{0009}\x{000A}\x{000D}\x{0020}-\x{00FF}]+)$`}},
 		{Name: "PrincipalIdType", Kind: schema.KindString, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 256, HasMax: true, Pattern: `^[\w+=,.@:/-]+$`, Regexp: `^(?:^[\w+=,.@:/-]+$)$`}},
 		{Name: "PublicKeyType", Kind: schema.KindBlob, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 8192, HasMax: true}},
 		{Name: "PutKeyPolicyRequest", Kind: schema.KindStructure, Members: []schema.Member{

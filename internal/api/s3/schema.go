@@ -263,7 +263,7 @@ var Service = schema.Service{
 			{Name: "ChecksumXXHASH3", Target: shapeChecksumXXHASH3},
 			{Name: "ChecksumXXHASH128", Target: shapeChecksumXXHASH128},
 		}},
-		{Name: "CopySource", Kind: schema.KindString, Constraint: &schema.Constraint{Pattern: `\/?.+\/.+`, Regexp: `^(?:\/?.+\/.+)$`}},
+		{Name: "CopySource", Kind: schema.KindString, Constraint: &schema.Constraint{Pattern: `\/?.+\/.+`, Regexp: `^(?:\/?[^\n\r\x{85}\x{2028}\x{2029}]+\/[^\n\r\x{85}\x{2028}\x{2029}]+)$`}},
 		{Name: "CopySourceIfMatch", Kind: schema.KindString},
 		{Name: "CopySourceIfModifiedSince", Kind: schema.KindTimestamp},
 		{Name: "CopySourceIfNoneMatch", Kind: schema.KindString},
@@ -1158,7 +1158,7 @@ var Service = schema.Service{
 		{Name: "S3KeyFilter", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "FilterRules", LocationName: "FilterRule", Target: shapeFilterRuleList},
 		}},
-		{Name: "S3RegionalOrS3ExpressBucketArnString", Kind: schema.KindString, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 128, HasMax: true, Pattern: "arn:[^:]+:(s3|s3express):.*", Regexp: "^(?:arn:[^:]+:(s3|s3express):.*)$"}},
+		{Name: "S3RegionalOrS3ExpressBucketArnString", Kind: schema.KindString, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 128, HasMax: true, Pattern: "arn:[^:]+:(s3|s3express):.*", Regexp: `^(?:arn:[^:]+:(s3|s3express):[^\n\r\x{85}\x{2028}\x{2029}]*)$`}},
 		{Name: "SSECustomerAlgorithm", Kind: schema.KindString},
 		{Name: "SSECustomerKey", Kind: schema.KindString, Traits: schema.Sensitive},
 		{Name: "SSECustomerKeyMD5", Kind: schema.KindString},
