@@ -1,0 +1,505 @@
+package runtimeapi
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+const (
+	pathInvocation = "/2018-06-01/runtime/invocation/"
+	pathNext       = pathInvocation + "next"
+	pathInitError  = "/2018-06-01/runtime/init/error"
+
+	typeJSON = "application/json"
+
+	// singleWrite is up to which size an event's payload is copied behind its
+	// headers, to go out in one piece.
+	singleWrite = 32 << 10
+	// maxDiscard is how much of an unwanted body is read to keep the connection.
+	maxDiscard = 64 << 20
+)
+
+// conn is one connection of the runtime.
+type conn struct {
+	s  *Server
+	nc net.Conn
+	in *reader
+
+	out  sync.Mutex // held while an answer is written
+	wbuf []byte     // guarded by out
+
+	waits bool // guarded by s.mu: a request was read while this connection is parked
+	last  bool // the client wants the connection closed after the event that it waits for
+}
+
+func (c *conn) serve() {
+	defer c.s.wg.Done()
+	defer c.gone()
+	for {
+		h, err := c.in.head()
+		if !c.released(err) {
+			return
+		}
+		if err != nil {
+			var bad *protocolError
+			if errors.As(err, &bad) {
+				c.reject(bad)
+			}
+			return
+		}
+		if !c.handle(h) {
+			return
+		}
+	}
+}
+
+// released waits, where this connection is parked, until its event was written:
+// a pipelined request must not be answered before. A parked connection that
+// ended is forgotten. It reports whether to go on.
+func (c *conn) released(err error) bool {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.parked != c {
+		return true
+	}
+	if err != nil {
+		s.parked = nil
+		return false
+	}
+	c.waits = true
+	for s.parked == c && !s.closed {
+		s.moved.Wait()
+	}
+	c.waits = false
+	return !s.closed
+}
+
+func (c *conn) gone() {
+	_ = c.nc.Close()
+	c.s.mu.Lock()
+	delete(c.s.conns, c)
+	if c.s.parked == c {
+		c.s.parked = nil
+	}
+	c.s.mu.Unlock()
+}
+
+// handle answers one request, and reports whether the connection may be used
+// for another.
+func (c *conn) handle(h *head) bool {
+	switch {
+	case h.path == pathNext:
+		if h.method != http.MethodGet {
+			return c.refuse(h, http.StatusMethodNotAllowed, "MethodNotAllowed", "Method not allowed")
+		}
+		return c.next(h)
+	case h.path == pathInitError:
+		if h.method != http.MethodPost {
+			return c.refuse(h, http.StatusMethodNotAllowed, "MethodNotAllowed", "Method not allowed")
+		}
+		return c.initError(h)
+	}
+	if rest, ok := strings.CutPrefix(h.path, pathInvocation); ok {
+		id, what, _ := strings.Cut(rest, "/")
+		if what == "response" || what == "error" {
+			if h.method != http.MethodPost {
+				return c.refuse(h, http.StatusMethodNotAllowed, "MethodNotAllowed", "Method not allowed")
+			}
+			return c.answer(h, id, what == "error")
+		}
+	}
+	return c.refuse(h, http.StatusNotFound, "NotFound", "No such resource of the Runtime API: "+h.path)
+}
+
+// next parks the connection until there is an event.
+func (c *conn) next(h *head) bool {
+	if (h.length > 0 || h.chunked) && !c.discard(h) {
+		return false
+	}
+	c.last = h.close
+	s := c.s
+	s.mu.Lock()
+	switch {
+	case s.closed:
+		s.mu.Unlock()
+		return false
+	case s.state == stateStarted || s.state == stateAnswered:
+		s.state, s.event = stateReady, nil
+		s.parked = c
+		s.mu.Unlock()
+		s.handler.Next()
+		return true
+	case s.state == stateReady: // asks again: the newest connection counts
+		old := s.parked
+		s.parked = c
+		s.moved.Broadcast()
+		s.mu.Unlock()
+		if old != nil && old != c {
+			_ = old.nc.Close()
+		}
+		return true
+	case s.state == stateRunning && s.undelivered:
+		ev := s.event
+		s.undelivered = false
+		c.out.Lock()
+		s.mu.Unlock()
+		err := c.writeEvent(ev)
+		c.out.Unlock()
+		if err != nil {
+			s.redeliver(ev)
+		}
+		return err == nil && !h.close
+	}
+	at := s.state
+	s.mu.Unlock()
+	return c.badTransition(h, at, stateReady)
+}
+
+// initError takes the runtime's report that it cannot start.
+func (c *conn) initError(h *head) bool {
+	s := c.s
+	s.mu.Lock()
+	at := s.state
+	if at == stateStarted {
+		s.state = stateInitError
+	}
+	s.mu.Unlock()
+	if at != stateStarted {
+		return c.refuseTransition(h, at, stateInitError)
+	}
+	payload, tooLarge, err := c.readBody(h)
+	if err != nil {
+		s.mu.Lock()
+		s.state = stateStarted
+		s.mu.Unlock()
+		return c.truncated(err)
+	}
+	if tooLarge {
+		payload = nil // the type is what is left of it
+	}
+	s.handler.InitError(&Error{Type: validErrorType(h.errorType), Payload: payload})
+	if tooLarge {
+		return c.tooLarge(h)
+	}
+	return c.accepted(h)
+}
+
+// answer takes the runtime's response to its event, or its error.
+func (c *conn) answer(h *head, id string, failed bool) bool {
+	s := c.s
+	to := stateAnswering
+	if failed {
+		to = stateErrorState
+	}
+	s.mu.Lock()
+	at, known := s.state, s.event != nil && s.event.RequestID == id
+	ours := at == stateRunning && !s.undelivered && known
+	if ours {
+		s.state = stateAnswering
+	}
+	s.mu.Unlock()
+	switch {
+	case at != stateRunning:
+		return c.refuseTransition(h, at, to)
+	case !ours:
+		return c.refuse(h, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
+	}
+
+	switch {
+	case failed || h.responseMode == "":
+	case strings.EqualFold(h.responseMode, "streaming"):
+		return c.stream(h)
+	default:
+		s.answered(&Answer{Failed: true, ErrorType: ErrorResponseMode})
+		return c.refuse(h, http.StatusBadRequest, "InvalidFunctionResponseMode", "Invalid function response mode")
+	}
+	payload, tooLarge, err := c.readBody(h)
+	if err != nil {
+		s.mu.Lock()
+		s.state = stateRunning // nothing was taken: the runtime may send it again
+		s.mu.Unlock()
+		return c.truncated(err)
+	}
+	a := &Answer{Payload: payload, ContentType: h.contentType}
+	switch {
+	case tooLarge:
+		a = &Answer{Failed: true, ErrorType: ErrorResponseTooLarge, ContentType: typeJSON, Payload: fmt.Appendf(nil,
+			`{"errorMessage":"Response payload size exceeded maximum allowed payload size (%d bytes).","errorType":%q}`, MaxPayload, ErrorResponseTooLarge)}
+	case failed:
+		a.Failed, a.ErrorType = true, validErrorType(h.errorType)
+	}
+	s.answered(a)
+	if tooLarge {
+		return c.tooLarge(h)
+	}
+	return c.accepted(h)
+}
+
+// answered passes an answer on. From now on the runtime may ask for more.
+func (s *Server) answered(a *Answer) {
+	s.mu.Lock()
+	s.state, s.event = stateAnswered, nil
+	s.mu.Unlock()
+	s.handler.Answer(a)
+}
+
+// stream passes a response on as it comes.
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+func (c *conn) stream(h *head) bool {
+	s := c.s
+	pr, pw := io.Pipe()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return false
+	}
+	s.stream = pw
+	s.mu.Unlock()
+	s.handler.Answer(&Answer{ContentType: h.contentType, Stream: pr})
+
+	b := c.in.body(h)
+	c.proceed(h)
+	failure, rest := c.copyStream(pw, b)
+	s.mu.Lock()
+	s.stream = nil
+	s.state, s.event = stateAnswered, nil
+	s.mu.Unlock()
+	if failure != nil {
+		_ = pw.CloseWithError(failure)
+	} else {
+		_ = pw.Close()
+	}
+	s.handler.AnswerEnd(failure)
+	switch {
+	case rest != nil:
+		return c.truncated(rest)
+	case failure != nil && failure.Type == ErrorResponseTooLarge:
+		return c.tooLarge(h)
+	}
+	return c.accepted(h)
+}
+
+// copyStream returns how the function failed, and the error that makes the
+// connection useless.
+func (c *conn) copyStream(pw *io.PipeWriter, b *body) (*Error, error) {
+	buf := make([]byte, 32<<10)
+	var total int64
+	closed := false
+	for {
+		n, err := b.Read(buf)
+		if total += int64(n); total > MaxStream {
+			// The rest is read, so that the connection lives, and thrown away.
+			if _, err := io.CopyN(io.Discard, b, maxDiscard); !errors.Is(err, io.EOF) {
+				return &Error{Type: ErrorResponseTooLarge}, errors.New("a response that is far too large")
+			}
+			return &Error{Type: ErrorResponseTooLarge}, nil
+		}
+		if n > 0 && !closed {
+			_, werr := pw.Write(buf[:n])
+			closed = werr != nil // nobody reads any more: the function may go on all the same
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return trailerError(&b.trailers), nil
+		case err != nil:
+			return &Error{Type: ErrorTruncated}, err
+		}
+	}
+}
+
+// trailerError is the error that a runtime reports after it began to stream.
+func trailerError(t *head) *Error {
+	if t.errorType == "" {
+		return nil
+	}
+	payload, err := base64.StdEncoding.DecodeString(t.errorBody)
+	if err != nil {
+		payload = []byte(t.errorBody) // some runtimes send the document as it is
+	}
+	return &Error{Type: validErrorType(t.errorType), Payload: payload}
+}
+
+// readBody reads a body of at most MaxPayload bytes. A larger one is read and
+// thrown away.
+func (c *conn) readBody(h *head) (payload []byte, tooLarge bool, err error) {
+	if !h.chunked {
+		if h.length > MaxPayload {
+			return nil, true, c.throwAway(h)
+		}
+		c.proceed(h)
+		payload = make([]byte, h.length)
+		_, err = io.ReadFull(c.in.body(h), payload)
+		return payload, false, err
+	}
+	c.proceed(h)
+	b := c.in.body(h)
+	payload, err = io.ReadAll(io.LimitReader(b, MaxPayload+1))
+	if err != nil || len(payload) <= MaxPayload {
+		return payload, false, err
+	}
+	if _, err := io.CopyN(io.Discard, b, maxDiscard); !errors.Is(err, io.EOF) {
+		h.close = true
+	}
+	return nil, true, nil
+}
+
+// throwAway reads an unwanted body, unless the client waits to hear whether to
+// send it or it is far too long: then the connection ends after the answer.
+func (c *conn) throwAway(h *head) error {
+	if h.expect || h.length > maxDiscard {
+		h.close = true
+		return nil
+	}
+	n, err := io.CopyN(io.Discard, c.in.body(h), maxDiscard)
+	if errors.Is(err, io.EOF) && (h.chunked || n == h.length) {
+		return nil
+	}
+	if err == nil { // a chunked body without end
+		h.close = true
+	}
+	return err
+}
+
+func (c *conn) discard(h *head) bool {
+	if err := c.throwAway(h); err != nil {
+		return c.truncated(err)
+	}
+	return true
+}
+
+// proceed tells a client that waits for it to send the body (curl, for one).
+func (c *conn) proceed(h *head) {
+	if h.expect {
+		c.out.Lock()
+		_, _ = io.WriteString(c.nc, "HTTP/1.1 100 Continue\r\n\r\n") // a broken connection shows at the next read
+		c.out.Unlock()
+	}
+}
+
+const acceptedBody = `{"status":"OK"}` + "\n"
+
+var acceptedAnswer = []byte("HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: " +
+	strconv.Itoa(len(acceptedBody)) + "\r\n\r\n" + acceptedBody)
+
+func (c *conn) accepted(h *head) bool {
+	if h.close {
+		return c.write(h, http.StatusAccepted, acceptedBody)
+	}
+	c.out.Lock()
+	_, err := c.nc.Write(acceptedAnswer)
+	c.out.Unlock()
+	return err == nil
+}
+
+func (c *conn) tooLarge(h *head) bool {
+	return c.fail(h, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge",
+		fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", MaxPayload))
+}
+
+// truncated answers a request whose body ended early, where that can still be
+// answered, and ends the connection.
+func (c *conn) truncated(err error) bool {
+	var bad *protocolError
+	if errors.As(err, &bad) {
+		return c.reject(bad)
+	}
+	return c.fail(&head{close: true}, http.StatusBadRequest, "TruncatedHTTPRequest", "HTTP request detected as truncated")
+}
+
+func (c *conn) reject(bad *protocolError) bool {
+	return c.fail(&head{close: true}, bad.status, "InvalidRequest", bad.reason)
+}
+
+// refuse answers a request whose body is not wanted.
+func (c *conn) refuse(h *head, status int, errorType, message string) bool {
+	if !c.discard(h) {
+		return false
+	}
+	return c.fail(h, status, errorType, message)
+}
+
+func (c *conn) refuseTransition(h *head, from, to state) bool {
+	if !c.discard(h) {
+		return false
+	}
+	return c.badTransition(h, from, to)
+}
+
+func (c *conn) badTransition(h *head, from, to state) bool {
+	return c.fail(h, http.StatusForbidden, "InvalidStateTransition",
+		fmt.Sprintf("State transition from %s to %s failed for runtime. Error: State transition is not allowed", from, to))
+}
+
+func (c *conn) fail(h *head, status int, errorType, message string) bool {
+	doc, err := json.Marshal(struct {
+		Message string `json:"errorMessage"`
+		Type    string `json:"errorType"`
+	}{message, errorType})
+	if err != nil {
+		return false // two strings: cannot happen
+	}
+	return c.write(h, status, string(doc)+"\n")
+}
+
+// write sends a JSON answer, and reports whether the connection goes on.
+func (c *conn) write(h *head, status int, doc string) bool {
+	c.out.Lock()
+	defer c.out.Unlock()
+	b := fmt.Appendf(c.wbuf[:0], "HTTP/1.1 %d %s\r\nContent-Type: "+typeJSON+"\r\nContent-Length: %d\r\n",
+		status, http.StatusText(status), len(doc))
+	if h.close {
+		b = append(b, "Connection: close\r\n"...)
+	}
+	b = append(b, "\r\n"...)
+	b = append(b, doc...)
+	c.wbuf = b
+	_, err := c.nc.Write(b)
+	return err == nil && !h.close
+}
+
+// writeEvent answers a request for the next event. c.out is held.
+func (c *conn) writeEvent(ev *Event) error {
+	b := append(c.wbuf[:0], "HTTP/1.1 200 OK\r\nContent-Type: "+typeJSON+"\r\nLambda-Runtime-Aws-Request-Id: "...)
+	b = append(b, ev.RequestID...)
+	b = append(b, "\r\nLambda-Runtime-Deadline-Ms: "...)
+	b = strconv.AppendInt(b, ev.DeadlineMs, 10)
+	b = append(b, "\r\nLambda-Runtime-Invoked-Function-Arn: "...)
+	b = append(b, ev.InvokedARN...)
+	if ev.TraceID != "" {
+		b = append(b, "\r\nLambda-Runtime-Trace-Id: "...)
+		b = oneLine(b, []byte(ev.TraceID))
+	}
+	if ev.ClientContext != nil {
+		b = append(b, "\r\nLambda-Runtime-Client-Context: "...)
+		b = oneLine(b, ev.ClientContext)
+	}
+	if ev.CognitoIdentity != nil {
+		b = append(b, "\r\nLambda-Runtime-Cognito-Identity: "...)
+		b = oneLine(b, ev.CognitoIdentity)
+	}
+	b = append(b, "\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(ev.Payload)), 10)
+	if c.last {
+		b = append(b, "\r\nConnection: close"...)
+	}
+	b = append(b, "\r\n\r\n"...)
+	if len(ev.Payload) <= singleWrite {
+		b = append(b, ev.Payload...)
+		c.wbuf = b
+		_, err := c.nc.Write(b)
+		return err
+	}
+	c.wbuf = b
+	parts := net.Buffers{b, ev.Payload}
+	_, err := parts.WriteTo(c.nc)
+	return err
+}

@@ -1,0 +1,268 @@
+// Package runtimeapi is the Runtime API as a function sees it:
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+//
+// A Server serves one environment's runtime, which asks for an event, answers
+// it, and asks for the next one. Whoever runs the environment hands events in
+// with Send, and hears through a Handler what the runtime does.
+package runtimeapi
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"regexp"
+	"sync"
+)
+
+const (
+	// MaxPayload is the largest response or error of a function that is not
+	// streamed, in bytes: 6 MB and 100 bytes for what API Gateway adds.
+	// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+	MaxPayload = 6<<20 + 100
+	// MaxStream is the largest streamed response, in bytes: 200 MB.
+	MaxStream = 200 << 20
+
+	// maxConnections bounds the daemon's memory against a runtime that opens
+	// connections and leaves them. Runtimes use one or two.
+	maxConnections = 64
+)
+
+// Event is an invocation as the runtime gets it.
+type Event struct {
+	RequestID       string
+	InvokedARN      string
+	TraceID         string // X-Amzn-Trace-Id; empty: none
+	DeadlineMs      int64  // Unix time in milliseconds
+	ClientContext   []byte // JSON; nil: none
+	CognitoIdentity []byte // JSON; nil: none
+	Payload         []byte // not changed, and not read after the Handler's Answer
+}
+
+// Answer is what the runtime answered to an Event.
+type Answer struct {
+	// Payload is the whole response, or where Failed the error document.
+	Payload     []byte
+	ContentType string // as the runtime gave it; may be empty
+	// Failed: the function reported an error of ErrorType, or its response was
+	// not acceptable.
+	Failed    bool
+	ErrorType string
+	// Stream is set, and Payload is not, when the runtime streams its response:
+	// AnswerEnd follows. It must be read to its end or closed; what comes after
+	// it was closed is thrown away. Its end is io.EOF or an *Error.
+	Stream io.ReadCloser
+}
+
+// Error is a failure that the runtime reported, or that reading its answer came
+// to.
+type Error struct {
+	Type    string // "Runtime.ImportModuleError"
+	Payload []byte // the error document as the runtime sent it: errorMessage, errorType, stackTrace; may be empty
+}
+
+func (e *Error) Error() string { return e.Type }
+
+// Handler hears what the runtime does. Its methods are called on the goroutine
+// that reads the connection and must not block; the runtime gets no further
+// while they run.
+type Handler interface {
+	// Next: the runtime waits for an event. Initialization, or the invocation
+	// before, is over. Send may be called from now on, also from within.
+	Next()
+	// InitError: the runtime could not start. It comes at most once, and
+	// before any Next.
+	InitError(*Error)
+	// Answer comes at most once for each event.
+	Answer(*Answer)
+	// AnswerEnd follows an Answer with a Stream when all of it was received:
+	// nil, or how the function failed halfway.
+	AnswerEnd(*Error)
+}
+
+// state is where the runtime stands. Its name is part of what the API answers.
+type state string
+
+const (
+	stateStarted    state = "Started"            // not yet asked for an event
+	stateInitError  state = "InitError"          // reported that it cannot start
+	stateReady      state = "Ready"              // waits for an event
+	stateRunning    state = "Running"            // has an event
+	stateAnswering  state = "InvocationResponse" // its answer is being read
+	stateAnswered   state = "ResponseSent"       // has answered, not yet asked for more
+	stateErrorState state = "InvocationErrorResponse"
+)
+
+// ErrNotReady is Send's error when the runtime does not wait for an event.
+var ErrNotReady = errors.New("runtimeapi: the runtime does not wait for an event")
+
+// ErrClosed is Send's error after Close.
+var ErrClosed = errors.New("runtimeapi: closed")
+
+// Server serves the Runtime API to one environment.
+type Server struct {
+	handler Handler
+	ln      net.Listener
+
+	mu     sync.Mutex
+	moved  sync.Cond // a parked connection was released
+	closed bool
+	state  state
+	event  *Event // while Running or Answering
+	// undelivered: event waits for the runtime to ask again, because the
+	// connection it asked on was gone.
+	undelivered bool
+	parked      *conn // waits for an event
+	stream      *io.PipeWriter
+	conns       map[*conn]struct{}
+	wg          sync.WaitGroup
+}
+
+// Serve starts to serve the Runtime API on ln, which Close closes.
+func Serve(ln net.Listener, h Handler) *Server {
+	s := &Server{handler: h, ln: ln, state: stateStarted, conns: make(map[*conn]struct{})}
+	s.moved.L = &s.mu
+	s.wg.Go(s.accept)
+	return s
+}
+
+func (s *Server) accept() {
+	for {
+		nc, err := s.ln.Accept()
+		if err != nil {
+			return // closed; a runtime that finds nobody here ends by itself or at its time limit
+		}
+		c := &conn{s: s, nc: nc, in: newReader(nc)}
+		s.mu.Lock()
+		if s.closed || len(s.conns) >= maxConnections {
+			s.mu.Unlock()
+			_ = nc.Close()
+			continue
+		}
+		s.conns[c] = struct{}{}
+		s.wg.Add(1)
+		s.mu.Unlock()
+		go c.serve()
+	}
+}
+
+// Send hands the runtime its next event. It writes on the connection that the
+// runtime waits on, and so blocks only where ev.Payload is larger than the
+// socket's buffer and the runtime does not read (it may be frozen).
+//
+// A runtime whose connection broke gets the event when it asks again.
+func (s *Server) Send(ev *Event) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	if s.state != stateReady {
+		s.mu.Unlock()
+		return ErrNotReady
+	}
+	s.state, s.event = stateRunning, ev
+	c := s.parked
+	if c == nil {
+		s.undelivered = true
+		s.mu.Unlock()
+		return nil
+	}
+	s.unpark(c)
+	c.out.Lock() // before mu is released: nothing may be written ahead of the event
+	s.mu.Unlock()
+	err := c.writeEvent(ev)
+	last := c.last
+	c.out.Unlock()
+	if err != nil {
+		s.redeliver(ev)
+	}
+	if err != nil || last {
+		_ = c.nc.Close()
+	}
+	return nil
+}
+
+// redeliver keeps an event that could not be written for the next time that the
+// runtime asks.
+func (s *Server) redeliver(ev *Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stateRunning && s.event == ev {
+		s.undelivered = true
+	}
+}
+
+func (s *Server) unpark(c *conn) {
+	s.parked = nil
+	if c.waits {
+		s.moved.Broadcast()
+	}
+}
+
+// Abort ends the stream that is being answered, if there is one, with err: the
+// function is about to be killed.
+func (s *Server) Abort(err *Error) {
+	s.mu.Lock()
+	stream := s.stream
+	s.mu.Unlock()
+	if stream != nil {
+		_ = stream.CloseWithError(err)
+	}
+}
+
+// Close closes the listener and every connection and waits until nothing of the
+// Server runs any more: no Handler method is called after it returned. It must
+// not be called from within one.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	for c := range s.conns {
+		_ = c.nc.Close()
+	}
+	stream := s.stream
+	s.moved.Broadcast()
+	s.mu.Unlock()
+	if stream != nil {
+		_ = stream.CloseWithError(&Error{Type: ErrorTruncated})
+	}
+	_ = s.ln.Close()
+	s.wg.Wait()
+}
+
+// Types of the failures that this package finds itself.
+const (
+	ErrorResponseTooLarge = "Function.ResponseSizeTooLarge"
+	ErrorTruncated        = "Runtime.TruncatedResponse"
+	ErrorResponseMode     = "Runtime.InvalidResponseModeHeader"
+)
+
+var errorTypePattern = regexp.MustCompile(`^(Runtime|Function)\.[A-Z][a-zA-Z]+$`)
+
+// validErrorType is the type as it stands in logs and metrics, where only those
+// of Lambda's own form are let through: a function's own exception class is in
+// its error document.
+func validErrorType(t string) string {
+	if errorTypePattern.MatchString(t) {
+		return t
+	}
+	if len(t) >= 8 && t[:8] == "Runtime." {
+		return "Runtime.Unknown"
+	}
+	return "Function.Unknown"
+}
+
+// oneLine makes a header value of what others sent: no line ends, no control
+// characters.
+func oneLine(dst, value []byte) []byte {
+	if bytes.IndexFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0 {
+		return append(dst, value...)
+	}
+	for _, c := range value {
+		if c < ' ' || c == 0x7f {
+			c = ' '
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
