@@ -6,6 +6,8 @@ package snapshot
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"sync"
 
 	"github.com/paddock-run/paddock/internal/store"
@@ -100,4 +102,17 @@ func (m *Map[T]) follow(d store.Document) error {
 		delete(m.entries, d.Key)
 	}
 	return nil
+}
+
+// Values yields every value there is, in no order, as of the call.
+func (m *Map[T]) Values() iter.Seq[T] {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	values := make([]T, 0, len(m.entries))
+	for _, e := range m.entries {
+		if !e.deleted {
+			values = append(values, e.value)
+		}
+	}
+	return slices.Values(values)
 }
