@@ -1,0 +1,43 @@
+package wire
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/paddock-run/paddock/internal/wire/body"
+	"github.com/paddock-run/paddock/internal/wire/restjson"
+	"github.com/paddock-run/paddock/internal/wire/schema"
+)
+
+func newCodec(svc *schema.Service, p schema.Protocol, limits body.Limits) codec {
+	switch p {
+	case schema.RestJSON:
+		return restjson.New(svc, limits)
+	}
+	panic(fmt.Sprintf("wire: %s: unknown protocol %q", svc.ID, p))
+}
+
+// choose tells which of the service's protocols r speaks. Where nothing tells,
+// it is the first: its error form is what the client most likely understands.
+func (s *Server) choose(r *http.Request) codec {
+	if c, ok := s.codecs[schema.CBOR]; ok && strings.EqualFold(r.Header.Get("Smithy-Protocol"), "rpc-v2-cbor") {
+		return c
+	}
+	if c, ok := s.codecs[schema.AWSJSON]; ok && (r.Header.Get("X-Amz-Target") != "" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json")) {
+		return c
+	}
+	if c, ok := s.codecs[schema.Query]; ok && (isForm(r) || r.URL.Query().Has("Action")) {
+		return c
+	}
+	for _, p := range []schema.Protocol{schema.RestJSON, schema.RestXML} {
+		if c, ok := s.codecs[p]; ok {
+			return c
+		}
+	}
+	return s.codecs[s.svc.Protocols[0]]
+}
+
+func isForm(r *http.Request) bool {
+	return strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), "application/x-www-form-urlencoded")
+}
