@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Installs what a make target needs, under .deps and by apt-get; a second run is
+# quick. Usage: scripts/deps.sh run|lint|test
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+mkdir -p .deps/bin
+
+GOLANGCI=v2.15.0
+BOTOCORE=1.43.11
+AWSCLI=1.45.11
+
+say() { printf '%s\n' "$*" >&2; }
+
+# package COMMAND APT-PACKAGE: the command is there, or apt-get brings it.
+package() {
+  command -v "$1" >/dev/null 2>&1 && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    say "installing $2 (apt-get)"
+    [ -e .deps/apt-updated ] || { apt-get -qq update && touch .deps/apt-updated; }
+    apt-get -qq install -y --no-install-recommends "$2" >/dev/null
+  else
+    say "$1 is missing: install it (on Debian and Ubuntu: sudo apt-get install $2; on macOS: brew install ${3:-$2})"
+    exit 1
+  fi
+}
+
+# stamp NAME CONTENT: true when .deps/NAME.stamp already says CONTENT.
+stamped() { [ "$(cat ".deps/$1.stamp" 2>/dev/null)" = "$2" ]; }
+stamp() { printf '%s' "$2" >".deps/$1.stamp"; }
+
+interpreters() {
+  package python3 python3 python
+  package node nodejs node
+}
+
+lint() {
+  if ! { [ -x .deps/bin/golangci-lint ] && stamped golangci "$GOLANGCI"; }; then
+    say "building golangci-lint $GOLANGCI"
+    GOFLAGS= GOBIN="$root/.deps/bin" go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$GOLANGCI"
+    stamp golangci "$GOLANGCI"
+  fi
+  touch .deps/bin/golangci-lint
+}
+
+clients() {
+  local want="boto3==$BOTOCORE awscli==$AWSCLI"
+  if ! stamped python "$want"; then
+    say "installing boto3 and the AWS CLI into .deps/python"
+    python3 -m venv .deps/python 2>/dev/null || { package pip3 python3-venv; python3 -m venv .deps/python; }
+    # shellcheck disable=SC2086
+    .deps/python/bin/pip install -q $want
+    stamp python "$want"
+  fi
+  package npm npm node
+  if ! stamped node "$(cat test/clients/js/package.json)"; then
+    say "installing the AWS SDK for JavaScript into .deps/node"
+    mkdir -p .deps/node
+    cp test/clients/js/package.json .deps/node/
+    npm install --silent --no-progress --prefix .deps/node >/dev/null
+    stamp node "$(cat test/clients/js/package.json)"
+  fi
+}
+
+case "${1:-test}" in
+run) interpreters ;;
+lint) lint ;;
+test)
+  interpreters
+  package curl curl
+  package zip zip
+  package java default-jre-headless openjdk
+  scripts/fetch-models.sh
+  scripts/fetch-protocol-tests.sh
+  clients
+  lint
+  ;;
+*)
+  say "usage: scripts/deps.sh run|lint|test"
+  exit 2
+  ;;
+esac
