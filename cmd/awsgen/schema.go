@@ -20,6 +20,7 @@ func (p *pkg) writeSchema(src *source) error {
 		{"ID", s.ID}, {"FullName", s.FullName}, {"APIVersion", s.APIVersion}, {"SigningName", s.SigningName},
 		{"EndpointPrefix", s.EndpointPrefix}, {"TargetPrefix", s.TargetPrefix},
 		{"JSONVersion", s.JSONVersion}, {"XMLNamespace", s.XMLNamespace},
+		{"ValidationCode", s.ValidationCode},
 	} {
 		if f.value != "" {
 			src.f("%s: %q,\n", f.name, f.value)
@@ -85,7 +86,7 @@ var locationNames = map[schema.Location]string{
 
 var shapeTraitNames = []string{
 	"Sensitive", "Flattened", "Sparse", "EventStream", "EventShape", "Wrapper", "Exception", "RequiresLength",
-	"JSONValue", "Unwrapped",
+	"JSONValue", "Unwrapped", "NotNullElements",
 }
 
 var memberTraitNames = []string{

@@ -30,6 +30,12 @@ type Overlay struct {
 	Unwrapped []string `json:"unwrapped"`
 	// Errors gives exceptions codes and statuses.
 	Errors map[string]ShapeError `json:"errors"`
+	// ValidationCode is the code of input that fails validation.
+	ValidationCode string `json:"validationCode"`
+	// NotNullElements gives every list and map schema.NotNullElements, but for
+	// those that NullElements names.
+	NotNullElements bool     `json:"notNullElements"`
+	NullElements    []string `json:"nullElements"`
 }
 
 // Build makes the schema of a model: the shapes that its operations reach,
@@ -57,6 +63,7 @@ func Build(id string, m *Model, o Overlay) (*schema.Service, error) {
 		XMLNamespace:    cmp.Or(m.Metadata.XMLNamespace.URI, o.XMLNamespace),
 		Protocols:       o.Protocols,
 		QueryCompatible: m.Metadata.AWSQueryCompatible != nil,
+		ValidationCode:  o.ValidationCode,
 	}
 	if svc.Protocols == nil {
 		for _, p := range m.Metadata.Protocols {
@@ -254,6 +261,7 @@ func (b *builder) shape(name string) (schema.Shape, error) {
 		{s.RequiresLength, schema.RequiresLength},
 		{s.JSONValue, schema.JSONValue},
 		{slices.Contains(b.overlay.Unwrapped, name), schema.Unwrapped},
+		{(out.Kind == schema.KindList || out.Kind == schema.KindMap) && !s.Sparse && b.overlay.NotNullElements && !slices.Contains(b.overlay.NullElements, name), schema.NotNullElements},
 	} {
 		if t.set {
 			out.Traits |= t.trait
@@ -434,7 +442,7 @@ func bound(n json.Number) (int64, error) {
 // that an overlay cannot go stale unseen.
 func (b *builder) unusedOverlay() error {
 	var bad []string
-	for _, n := range slices.Concat(slices.Collect(maps.Keys(b.overlay.XMLNames)), slices.Collect(maps.Keys(b.overlay.Errors)), b.overlay.Unwrapped) {
+	for _, n := range slices.Concat(slices.Collect(maps.Keys(b.overlay.XMLNames)), slices.Collect(maps.Keys(b.overlay.Errors)), b.overlay.Unwrapped, b.overlay.NullElements) {
 		if _, ok := b.ids[n]; !ok {
 			bad = append(bad, n)
 		}

@@ -18,6 +18,7 @@ var Service = schema.Service{
 	SigningName:    "cloudformation",
 	EndpointPrefix: "cloudformation",
 	XMLNamespace:   "http://cloudformation.amazonaws.com/doc/2010-05-15/",
+	ValidationCode: "ValidationError",
 	Protocols:      []schema.Protocol{schema.Query},
 	Shapes: []schema.Shape{
 		{Name: "AcceptTermsAndConditions", Kind: schema.KindBoolean},

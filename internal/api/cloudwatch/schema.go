@@ -20,6 +20,7 @@ var Service = schema.Service{
 	TargetPrefix:    "GraniteServiceVersion20100801",
 	JSONVersion:     "1.0",
 	XMLNamespace:    "http://monitoring.amazonaws.com/doc/2010-08-01/",
+	ValidationCode:  "ValidationError",
 	Protocols:       []schema.Protocol{schema.CBOR, schema.AWSJSON, schema.Query},
 	QueryCompatible: true,
 	Shapes: []schema.Shape{

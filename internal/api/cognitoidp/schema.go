@@ -19,6 +19,7 @@ var Service = schema.Service{
 	EndpointPrefix: "cognito-idp",
 	TargetPrefix:   "AWSCognitoIdentityProviderService",
 	JSONVersion:    "1.1",
+	ValidationCode: "InvalidParameterException",
 	Protocols:      []schema.Protocol{schema.AWSJSON},
 	Shapes: []schema.Shape{
 		{Name: "AWSAccountIdType", Kind: schema.KindString, Constraint: &schema.Constraint{Max: 12, HasMax: true, Pattern: "[0-9]+", Regexp: "^(?:[0-9]+)$"}},

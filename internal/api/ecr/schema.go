@@ -19,6 +19,7 @@ var Service = schema.Service{
 	EndpointPrefix: "api.ecr",
 	TargetPrefix:   "AmazonEC2ContainerRegistry_V20150921",
 	JSONVersion:    "1.1",
+	ValidationCode: "InvalidParameterException",
 	Protocols:      []schema.Protocol{schema.AWSJSON},
 	Shapes: []schema.Shape{
 		{Name: "AccountSettingName", Kind: schema.KindString, Constraint: &schema.Constraint{Min: 1, HasMin: true, Max: 64, HasMax: true}},

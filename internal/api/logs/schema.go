@@ -19,6 +19,7 @@ var Service = schema.Service{
 	EndpointPrefix: "logs",
 	TargetPrefix:   "Logs_20140328",
 	JSONVersion:    "1.1",
+	ValidationCode: "InvalidParameterException",
 	Protocols:      []schema.Protocol{schema.AWSJSON},
 	Shapes: []schema.Shape{
 		{Name: "AccessDeniedException", Kind: schema.KindStructure, Traits: schema.Exception, Error: &schema.ErrorTrait{Status: 400, SenderFault: true}},

@@ -18,6 +18,7 @@ var Service = schema.Service{
 	SigningName:    "sts",
 	EndpointPrefix: "sts",
 	XMLNamespace:   "https://sts.amazonaws.com/doc/2011-06-15/",
+	ValidationCode: "ValidationError",
 	Protocols:      []schema.Protocol{schema.Query},
 	Shapes: []schema.Shape{
 		{Name: "AssumeRoleRequest", Kind: schema.KindStructure, Members: []schema.Member{

@@ -71,16 +71,17 @@ const NoShape ShapeID = 0xFFFF
 type ShapeTrait uint16
 
 const (
-	Sensitive      ShapeTrait = 1 << iota
-	Flattened                 // a list or map without a wrapper element (XML, query)
-	Sparse                    // a list or map that may hold nulls
-	EventStream               // a union whose members are the events of a stream
-	EventShape                // a structure that is one event of a stream
-	Wrapper                   // botocore's "wrapper", used by old XML services
-	Exception                 // an error shape
-	RequiresLength            // a streaming blob that needs Content-Length
-	JSONValue                 // a string whose header form is base64 of JSON
-	Unwrapped                 // a restXml output whose root element holds its only body member's text (S3's GetBucketLocation)
+	Sensitive       ShapeTrait = 1 << iota
+	Flattened                  // a list or map without a wrapper element (XML, query)
+	Sparse                     // a list or map that may hold nulls
+	EventStream                // a union whose members are the events of a stream
+	EventShape                 // a structure that is one event of a stream
+	Wrapper                    // botocore's "wrapper", used by old XML services
+	Exception                  // an error shape
+	RequiresLength             // a streaming blob that needs Content-Length
+	JSONValue                  // a string whose header form is base64 of JSON
+	Unwrapped                  // a restXml output whose root element holds its only body member's text (S3's GetBucketLocation)
+	NotNullElements            // a list or map whose elements' constraints AWS lists with "Member must not be null"
 )
 
 // Has reports whether t has every trait of u.
@@ -217,6 +218,7 @@ type Service struct {
 	XMLNamespace    string
 	Protocols       []Protocol // every protocol a client may speak; the first is preferred
 	QueryCompatible bool       // awsQueryCompatible: errors carry x-amzn-query-error
+	ValidationCode  string     // the code of input that fails validation; empty is ValidationException
 	Shapes          []Shape
 	Operations      []Operation // sorted by name
 }
