@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/paddock-run/paddock/internal/store"
 )
@@ -62,6 +63,55 @@ func BenchmarkDocumentsGet(b *testing.B) {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
 			concurrently(b, clients, func(i int64) error {
 				_, err := d.Get(b.Context(), key(i*7919))
+				return err
+			})
+		})
+	}
+}
+
+func BenchmarkLogsAppend(b *testing.B) {
+	for _, events := range []int{1, 10, 100, 1000} {
+		for _, clients := range []int{1, 16} {
+			b.Run(fmt.Sprintf("events=%d/clients=%d", events, clients), func(b *testing.B) {
+				l := newLogs(b, openDB(b, filepath.Join(b.TempDir(), "logs.db")))
+				concurrently(b, clients, func(i int64) error {
+					batch := logBatch(events)
+					for j := range batch {
+						batch[j].Time = batch[j].Time.Add(time.Duration(int(i)*events) * time.Millisecond)
+					}
+					return l.Append(b.Context(), "000000000000/us-east-1//aws/lambda/hello", fmt.Sprintf("stream%d", i%20), batch)
+				})
+				b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
+	}
+}
+
+func BenchmarkLogsRead(b *testing.B) {
+	l := newLogs(b, openDB(b, filepath.Join(b.TempDir(), "logs.db")))
+	start := time.UnixMilli(1_800_000_000_000)
+	for i := range 100 { // 100,000 events over 100 streams
+		batch := logBatch(1000)
+		for j := range batch {
+			batch[j].Time = batch[j].Time.Add(time.Duration(i) * time.Second)
+		}
+		if err := l.Append(b.Context(), "g", fmt.Sprintf("stream%d", i), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	middle := start.Add(50 * time.Second)
+	for name, q := range map[string]store.LogQuery{
+		"group":   {Group: "g", Start: middle, Limit: 100},
+		"stream":  {Group: "g", Streams: []string{"stream50"}, Start: middle, Limit: 100},
+		"streams": {Group: "g", Streams: []string{"stream50", "stream51"}, Start: middle, Limit: 100},
+		"prefix":  {Group: "g", Prefix: "stream5", Start: middle, Limit: 100},
+	} {
+		b.Run(name+"/events=100", func(b *testing.B) {
+			concurrently(b, 1, func(int64) error {
+				events, err := l.Read(b.Context(), q)
+				if err == nil && len(events) != 100 {
+					err = fmt.Errorf("%d events", len(events))
+				}
 				return err
 			})
 		})
