@@ -21,4 +21,3 @@ func TestNoAllocations(t *testing.T) {
 		}
 	}
 }
-
