@@ -218,9 +218,15 @@ type Service struct {
 	XMLNamespace    string
 	Protocols       []Protocol // every protocol a client may speak; the first is preferred
 	QueryCompatible bool       // awsQueryCompatible: errors carry x-amzn-query-error
-	ValidationCode  string     // the code of input that fails validation; empty is ValidationException
-	Shapes          []Shape
-	Operations      []Operation // sorted by name
+	// Namespace, where not empty, stands before "#" and the code in the __type
+	// of an error, as some services send it ("com.amazonaws.sqs").
+	Namespace string
+	// WrappedErrors says of a restXml service that its errors stand in an
+	// ErrorResponse element. S3's do not.
+	WrappedErrors  bool
+	ValidationCode string // the code of input that fails validation; empty is ValidationException
+	Shapes         []Shape
+	Operations     []Operation // sorted by name
 }
 
 // Shape returns the shape with the given index.
