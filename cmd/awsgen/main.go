@@ -79,7 +79,7 @@ func staleFiles(out string, files map[string][]byte) ([]string, error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		if !bytes.Equal(old, src) {
+		if err != nil || !bytes.Equal(old, src) {
 			stale = append(stale, name)
 		}
 	}
