@@ -54,7 +54,8 @@ func (r *Runtime) Command(layout sandbox.Layout, v *function.Version) *Command {
 	c.Path = r.Interpreter.inside(layout)
 	switch r.spec.lang {
 	case langPython:
-		c.Args = []string{c.Path, path.Join(layout.Runtime, pythonEntry)}
+		// UTF-8 whatever locales the host has; the layers' folder, for sys.path.
+		c.Args = []string{c.Path, "-X", "utf8", path.Join(layout.Runtime, pythonEntry), layout.Opt}
 	case langNode:
 		c.Args = append([]string{c.Path}, nodeFlags(v.MemoryMB)...)
 		c.Args = append(c.Args, path.Join(layout.Runtime, nodeEntry))
@@ -98,10 +99,9 @@ func (r *Runtime) environment(layout sandbox.Layout, v *function.Version) []stri
 	if r.ExecutionEnv != "" {
 		env = append(env, "AWS_EXECUTION_ENV="+r.ExecutionEnv)
 	}
-	switch r.spec.lang {
-	case langPython:
-		env = append(env, "PYTHONPATH="+layout.Runtime)
-	case langNode:
+	// PYTHONPATH is left to the bootstrap, as Lambda does: where the function sets
+	// it, the layers' folders stay out of sys.path.
+	if r.spec.lang == langNode {
 		env = append(env, "NODE_PATH="+join(
 			under(layout.Opt, fmt.Sprintf("nodejs/node%d/node_modules", r.spec.version.Major)),
 			under(layout.Opt, "nodejs/node_modules"),

@@ -1,0 +1,172 @@
+"""Loads the handler and runs it for one invocation after another."""
+
+import os
+import sys
+
+from . import logs, marshal
+from .client import Client
+from .context import LambdaContext
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Fault(Exception):
+    """An error of the runtime's own, reported by a name that Lambda gives it."""
+
+    def __init__(self, kind, message, trace=()):
+        super().__init__(message)
+        self.kind = "Runtime." + kind
+        self.trace = list(trace)
+
+
+def main():
+    opt = sys.argv[1]
+    del sys.argv[1:]
+    _prepare(opt)
+    client = Client(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    try:
+        handler = load(os.environ["_HANDLER"])
+    except Exception as error:  # sys.exit and the like end the process
+        report = describe(error, "")
+        logs.write_error(report, marshal.encode)
+        sys.stdout.flush()
+        client.fail_init(report["errorType"], _to_bytes(report))
+        sys.exit(1)
+    while True:
+        headers, body = client.next()
+        invoke(client, handler, headers, body)
+
+
+def _prepare(opt):
+    """Makes the interpreter what a function expects to find."""
+    sys.dont_write_bytecode = True  # the function's folder is read-only on Lambda
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+    # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-searchpath
+    task = os.environ["LAMBDA_TASK_ROOT"]
+    runtime_dir = os.path.dirname(_HERE)
+    places = [task]
+    if "PYTHONPATH" not in os.environ:
+        os.environ["PYTHONPATH"] = runtime_dir
+        release = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("_")[2]
+        places += [os.path.join(opt, "python/lib", release, "site-packages"), os.path.join(opt, "python")]
+    sys.path[0:1] = places + [runtime_dir]
+    import site
+
+    for place in places:
+        if os.path.isdir(place):
+            site.addsitedir(place)  # for the .pth files there
+    logs.install()
+
+
+def load(name):
+    """The function that a handler name like folder/module.function stands for."""
+    try:
+        module_name, function_name = name.rsplit(".", 1)
+    except ValueError as error:
+        raise Fault("MalformedHandlerName", "Bad handler '%s': %s" % (name, error)) from None
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise Fault("BuiltInModuleConflict", "Cannot use built-in module %s as a handler module" % module_name)
+    dotted = module_name.replace("/", ".")
+    try:
+        __import__(dotted)
+    except ImportError as error:
+        raise Fault("ImportModuleError", "Unable to import module '%s': %s" % (module_name, error)) from error
+    except SyntaxError as error:
+        raise Fault(
+            "UserCodeSyntaxError",
+            "Syntax error in module '%s': %s" % (module_name, error),
+            ['  File "%s" Line %s\n    %s' % (error.filename, error.lineno, error.text)],
+        ) from error
+    try:
+        return getattr(sys.modules[dotted], function_name)
+    except AttributeError:
+        raise Fault("HandlerNotFound", "Handler '%s' missing on module '%s'" % (function_name, module_name)) from None
+
+
+def invoke(client, handler, headers, body):
+    request_id = headers["lambda-runtime-aws-request-id"]
+    logs.request_id = request_id
+    logs.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
+    trace = headers.get("lambda-runtime-trace-id")
+    if trace is not None:
+        os.environ["_X_AMZN_TRACE_ID"] = trace
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+    try:
+        context = LambdaContext(
+            request_id,
+            headers.get("lambda-runtime-invoked-function-arn"),
+            int(headers.get("lambda-runtime-deadline-ms", 0)),
+            _json_header(headers, "lambda-runtime-client-context", "Client Context"),
+            _json_header(headers, "lambda-runtime-cognito-identity", "Cognito Identity"),
+            logs.tenant_id,
+        )
+        result, content_type = _marshal(handler(_unmarshal(headers, body), context))
+    except Exception as error:
+        report = describe(error, request_id)
+        # Let go of the frames, and of all that the handler's variables hold.
+        error = None
+        logs.write_error(report, marshal.encode)
+        _flush()
+        client.fail(request_id, report["errorType"], _to_bytes(report))
+        return
+    _flush()
+    client.respond(request_id, result, content_type)
+
+
+def _flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, ValueError, OSError):
+            pass  # the function closed or replaced it
+
+
+def _json_header(headers, name, title):
+    # Headers come as Latin-1, the JSON in them is UTF-8.
+    text = headers.get(name)
+    if not text:
+        return None
+    try:
+        return marshal.decode(text.encode("latin-1"))
+    except ValueError as error:
+        raise Fault("LambdaContextUnmarshalError", "Unable to parse %s JSON: %s" % (title, error)) from None
+
+
+def _unmarshal(headers, body):
+    if headers.get("content-type", "application/json") != "application/json":
+        return body
+    try:
+        return marshal.decode(body)
+    except ValueError as error:
+        raise Fault("UnmarshalError", "Unable to unmarshal input: %s" % error) from None
+
+
+def _marshal(result):
+    if isinstance(result, bytes):
+        return result, "application/unknown"
+    try:
+        return marshal.encode(result).encode("utf-8"), "application/json"
+    except Exception as error:
+        raise Fault("MarshalError", "Unable to marshal response: %s" % error) from None
+
+
+def describe(error, request_id):
+    """An exception as the Runtime API takes it, without the bootstrap's frames."""
+    if isinstance(error, Fault):
+        kind, trace = error.kind, error.trace
+    else:
+        import traceback
+
+        kind = type(error).__name__
+        frames = traceback.extract_tb(error.__traceback__)
+        while frames and frames[0].filename.startswith(_HERE):
+            del frames[0]
+        trace = traceback.format_list(frames)
+    return {"errorMessage": str(error), "errorType": kind, "requestId": request_id, "stackTrace": trace}
+
+
+def _to_bytes(report):
+    return marshal.encode(report).encode("utf-8", "backslashreplace")

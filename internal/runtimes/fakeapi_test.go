@@ -1,0 +1,381 @@
+package runtimes
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/internal/sandbox"
+)
+
+// wait is for what a process is to do; it is only reached by a test that fails.
+const wait = 20 * time.Second
+
+// event is an invocation that the fake Runtime API hands out.
+type event struct {
+	body    string
+	headers map[string]string
+}
+
+// result is what a runtime posted.
+type result struct {
+	kind    string // "response", "error", "init"
+	id      string
+	body    string
+	header  http.Header
+	trailer http.Header
+}
+
+// runtimeAPI is a Runtime API that is as small as it can be.
+type runtimeAPI struct {
+	server  *httptest.Server
+	events  chan event
+	results chan result
+	asked   chan struct{} // a next is waiting
+
+	mu    sync.Mutex
+	conns map[string]bool // remote addresses seen
+}
+
+func newRuntimeAPI(t testing.TB) *runtimeAPI {
+	a := &runtimeAPI{
+		events: make(chan event), results: make(chan result, 16), asked: make(chan struct{}, 16),
+		conns: make(map[string]bool),
+	}
+	var n int
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
+		a.mu.Lock()
+		a.conns[r.RemoteAddr] = true
+		a.mu.Unlock()
+		select {
+		case a.asked <- struct{}{}:
+		default: // nobody counts them
+		}
+		select {
+		case e := <-a.events:
+			n++
+			h := w.Header()
+			h.Set("Content-Type", "application/json")
+			h.Set("Lambda-Runtime-Aws-Request-Id", "request-"+strconv.Itoa(n))
+			h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(3*time.Second).UnixMilli(), 10))
+			h.Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:f")
+			for k, v := range e.headers {
+				h.Set(k, v)
+			}
+			io.WriteString(w, e.body)
+		case <-r.Context().Done():
+		}
+	})
+	post := func(kind string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Errorf("read %s: %v", kind, err)
+			}
+			a.results <- result{kind, r.PathValue("id"), string(body), r.Header, r.Trailer}
+			w.WriteHeader(http.StatusAccepted)
+			io.WriteString(w, `{"status":"OK"}`)
+		}
+	}
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", post("response"))
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", post("error"))
+	mux.HandleFunc("POST /2018-06-01/runtime/init/error", post("init"))
+	a.server = httptest.NewServer(mux)
+	t.Cleanup(a.server.Close)
+	return a
+}
+
+// connections is how many the runtime has used.
+func (a *runtimeAPI) connections() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.conns)
+}
+
+// environment is a running runtime process.
+type environment struct {
+	*runtimeAPI
+	t    testing.TB
+	task string
+	cmd  *exec.Cmd
+	out  *buffer // stdout and stderr
+	log  *buffer // frames, if they were asked for
+	done chan struct{}
+	exit error
+}
+
+// options of start; the zero value will do.
+type options struct {
+	handler string // default "app.handler"
+	env     []string
+	frames  bool // give it a telemetry descriptor
+	layer   map[string]string
+}
+
+var shared struct {
+	once sync.Once
+	dir  string
+	r    *Runtimes
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.dir != "" {
+		os.RemoveAll(shared.dir)
+	}
+	os.Exit(code)
+}
+
+// hostRuntimes is one Runtimes for all tests, so that the host is looked
+// through once.
+func hostRuntimes(t testing.TB) *Runtimes {
+	t.Helper()
+	shared.once.Do(func() {
+		if shared.dir, shared.err = os.MkdirTemp("", "runtimes-test-"); shared.err == nil {
+			shared.r, shared.err = New(Options{Dir: shared.dir, Logger: slog.New(slog.DiscardHandler)})
+		}
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.r
+}
+
+// start runs a function of those files.
+func start(t testing.TB, runtime string, files map[string]string, o options) *environment {
+	t.Helper()
+	rt, err := hostRuntimes(t).Resolve(runtime)
+	if err != nil {
+		t.Skip(err) // a host without the language
+	}
+	if o.handler == "" {
+		o.handler = "app.handler"
+	}
+	e := &environment{runtimeAPI: newRuntimeAPI(t), t: t, task: t.TempDir(), out: &buffer{}, log: &buffer{}, done: make(chan struct{})}
+	write(t, e.task, files)
+	layout := sandbox.Layout{Task: e.task, Opt: t.TempDir(), Lang: rt.Lang, Runtime: rt.Bootstrap, Tmp: t.TempDir()}
+	write(t, layout.Opt, o.layer)
+	c := rt.Command(layout, &function.Version{Handler: o.handler, MemoryMB: 128})
+	e.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Dir: e.task, Stdout: e.out, Stderr: e.out}
+	e.cmd.Env = append(c.Env,
+		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(e.server.URL, "http://"),
+		"AWS_LAMBDA_FUNCTION_NAME=f", "AWS_LAMBDA_FUNCTION_VERSION=7", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128",
+		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/f", "AWS_LAMBDA_LOG_STREAM_NAME=stream")
+	e.cmd.Env = append(e.cmd.Env, o.env...)
+	var frames sync.WaitGroup
+	var write *os.File
+	if o.frames {
+		var read *os.File
+		if read, write, err = os.Pipe(); err != nil {
+			t.Fatal(err)
+		}
+		e.cmd.ExtraFiles = []*os.File{write}
+		e.cmd.Env = append(e.cmd.Env, "_LAMBDA_TELEMETRY_LOG_FD=3")
+		frames.Go(func() {
+			defer read.Close()
+			io.Copy(e.log, read)
+		})
+	}
+	if err := e.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if write != nil {
+		write.Close()
+	}
+	go func() {
+		e.exit = e.cmd.Wait()
+		frames.Wait()
+		close(e.done)
+	}()
+	t.Cleanup(func() {
+		e.cmd.Process.Kill()
+		<-e.done
+		if t.Failed() {
+			t.Logf("output:\n%s", e.out)
+		}
+	})
+	return e
+}
+
+func write(t testing.TB, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// send hands out an invocation once the runtime asks for one.
+func (e *environment) send(ev event) {
+	e.t.Helper()
+	select {
+	case e.events <- ev:
+	case r := <-e.results:
+		e.t.Fatalf("instead of asking for an invocation: %+v", r)
+	case <-e.done:
+		e.t.Fatalf("the runtime ended: %v\n%s", e.exit, e.out)
+	case <-time.After(wait):
+		e.t.Fatal("the runtime does not ask for an invocation")
+	}
+}
+
+func (e *environment) result() result {
+	e.t.Helper()
+	select {
+	case r := <-e.results:
+		return r
+	case <-e.done:
+		// What it posted last and its end may come at once.
+		select {
+		case r := <-e.results:
+			return r
+		default:
+		}
+		e.t.Fatalf("the runtime ended: %v\n%s", e.exit, e.out)
+	case <-time.After(wait):
+		e.t.Fatalf("no result\n%s", e.out)
+	}
+	panic("unreachable")
+}
+
+// invoke is send and result.
+func (e *environment) invoke(body string) result {
+	e.t.Helper()
+	e.send(event{body: body})
+	return e.result()
+}
+
+// ended waits for the process to end and returns its exit code.
+func (e *environment) ended() int {
+	e.t.Helper()
+	select {
+	case <-e.done:
+	case <-time.After(wait):
+		e.t.Fatal("the runtime does not end")
+	}
+	return e.cmd.ProcessState.ExitCode()
+}
+
+// stop ends the process, so that all it wrote has been read.
+func (e *environment) stop() {
+	e.t.Helper()
+	e.cmd.Process.Kill()
+	e.ended()
+}
+
+// errorReport is the body of an error.
+type errorReport struct {
+	ErrorMessage string   `json:"errorMessage"`
+	ErrorType    string   `json:"errorType"`
+	RequestID    *string  `json:"requestId"`
+	StackTrace   []string `json:"stackTrace"`
+	Trace        []string `json:"trace"`
+}
+
+func (r result) report(t testing.TB) errorReport {
+	t.Helper()
+	var e errorReport
+	if err := json.Unmarshal([]byte(r.body), &e); err != nil {
+		t.Fatalf("%s is no error report: %v", r.body, err)
+	}
+	if got := r.header.Get("Lambda-Runtime-Function-Error-Type"); got != e.ErrorType {
+		t.Errorf("the header says %q, the body %q", got, e.ErrorType)
+	}
+	return e
+}
+
+// frame is a record of the telemetry descriptor.
+type frame struct {
+	kind    uint32
+	at      time.Time
+	message string
+}
+
+func frames(t testing.TB, data []byte) []frame {
+	t.Helper()
+	var all []frame
+	for len(data) > 0 {
+		if len(data) < 16 {
+			t.Fatalf("%d bytes behind the last frame: %q", len(data), data)
+		}
+		n := 16 + int(binary.BigEndian.Uint32(data[4:]))
+		if n > len(data) {
+			t.Fatalf("a frame of %d bytes, of which there are %d", n, len(data))
+		}
+		all = append(all, frame{
+			kind:    binary.BigEndian.Uint32(data),
+			at:      time.UnixMicro(int64(binary.BigEndian.Uint64(data[8:]))),
+			message: string(data[16:n]),
+		})
+		data = data[n:]
+	}
+	return all
+}
+
+// messages are those of the frames of a stopped environment; all must be of the
+// one type and of this minute.
+func (e *environment) messages() []string {
+	e.t.Helper()
+	var all []string
+	for _, f := range frames(e.t, []byte(e.log.String())) {
+		if f.kind != 0xa55a0003 {
+			e.t.Errorf("frame type %#x", f.kind)
+		}
+		if age := time.Since(f.at); age < -time.Second || age > time.Minute {
+			e.t.Errorf("a frame of %s ago", age)
+		}
+		all = append(all, f.message)
+	}
+	return all
+}
+
+// buffer is a bytes.Buffer for several goroutines.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// have makes a test of one release skip where the host has only others.
+func have(t testing.TB, lang language, release Version) {
+	t.Helper()
+	for _, i := range hostRuntimes(t).List(context.Background()) {
+		if i.Language == string(lang) && i.Version.release(lang) == release {
+			return
+		}
+	}
+	t.Skip(fmt.Sprintf("no %s on this host", identifier(lang, release)))
+}
