@@ -2,8 +2,6 @@ package wire
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"net/http"
 
@@ -73,13 +71,6 @@ func (x *exchange) internal() *fault.Fault {
 		}
 	}
 	return x.plain(http.StatusInternalServerError, code, internalMessage)
-}
-
-// hostID is what S3 calls the extended request ID: long, opaque and, here, of
-// no meaning beyond the request's ID.
-func hostID(requestID string) string {
-	sum := sha256.Sum256([]byte(requestID))
-	return base64.StdEncoding.EncodeToString(append(sum[:], sum[:]...)[:56])
 }
 
 func isTold(err error) bool {

@@ -5,8 +5,12 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/paddock-run/paddock/internal/wire/awsjson"
 	"github.com/paddock-run/paddock/internal/wire/body"
+	"github.com/paddock-run/paddock/internal/wire/cbor"
+	"github.com/paddock-run/paddock/internal/wire/query"
 	"github.com/paddock-run/paddock/internal/wire/restjson"
+	"github.com/paddock-run/paddock/internal/wire/restxml"
 	"github.com/paddock-run/paddock/internal/wire/schema"
 )
 
@@ -14,6 +18,14 @@ func newCodec(svc *schema.Service, p schema.Protocol, limits body.Limits) codec 
 	switch p {
 	case schema.RestJSON:
 		return restjson.New(svc, limits)
+	case schema.RestXML:
+		return restxml.New(svc, limits)
+	case schema.AWSJSON:
+		return awsjson.New(svc, limits)
+	case schema.Query:
+		return query.New(svc, limits)
+	case schema.CBOR:
+		return cbor.New(svc, limits)
 	}
 	panic(fmt.Sprintf("wire: %s: unknown protocol %q", svc.ID, p))
 }

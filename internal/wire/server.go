@@ -32,7 +32,7 @@ type Options struct {
 type codec interface {
 	// Open finds the operation that r is for, and how to read its input.
 	Open(r *http.Request) (op *schema.Operation, decode func(in any) error, err error)
-	Encode(op *schema.Operation, out any) (*reply.Reply, error)
+	Encode(op *schema.Operation, out any, requestID string) (*reply.Reply, error)
 	EncodeFault(f *fault.Fault) (*reply.Reply, error)
 }
 
@@ -88,7 +88,7 @@ func (x *exchange) serve() {
 		x.fail(err)
 		return
 	}
-	rep, err := x.codec.Encode(x.op, out)
+	rep, err := x.codec.Encode(x.op, out, x.id.RequestID)
 	if err != nil {
 		x.fail(err)
 		return
@@ -188,7 +188,7 @@ func (x *exchange) requestIDs() {
 	h := x.w.Header()
 	if x.svc.Protocols[0] == schema.RestXML {
 		h.Set("X-Amz-Request-Id", x.id.RequestID)
-		h.Set("X-Amz-Id-2", hostID(x.id.RequestID))
+		h.Set("X-Amz-Id-2", fault.HostID(x.id.RequestID))
 		return
 	}
 	h.Set("X-Amzn-Requestid", x.id.RequestID)

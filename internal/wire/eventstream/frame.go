@@ -14,9 +14,10 @@ import (
 // ContentType is the media type of a stream of events.
 const ContentType = "application/vnd.amazon.eventstream"
 
-// MaxPayload is the largest payload that a frame may carry, in bytes; a stream
-// splits what is larger. https://smithy.io/2.0/aws/amazon-eventstream.html
-// allows 24 MiB, less the headers.
+// MaxPayload is the largest payload that a frame may carry, in bytes. Splitting
+// what is larger is for whoever emits the events: where to cut is theirs to
+// know. https://smithy.io/2.0/aws/amazon-eventstream.html allows 24 MiB, less
+// the headers.
 const MaxPayload = 24<<20 - 128<<10
 
 // The types of a header's value.

@@ -130,7 +130,7 @@ func (s *stream) event(v reflect.Value) error {
 // structure writes the event v: headers of the members that are headers, and a
 // payload of the one that is the payload, or of the rest as a document.
 func (s *stream) structure(f frame, n *plan.Node, v reflect.Value) error {
-	var body []int
+	body := []int{} // never nil: to the codecs nil means every field
 	payload := -1
 	for i := range n.Fields {
 		m := &n.Fields[i]

@@ -15,7 +15,7 @@ func Modeled(svc *schema.Service, id schema.ShapeID, value any, requestID string
 	shape := svc.Shape(id)
 	f := &Fault{
 		Status: http.StatusBadRequest, Code: shape.Name, QueryCode: shape.Name,
-		RequestID: requestID, Shape: id, Value: value,
+		RequestID: requestID, Shape: id, Value: value, MessageField: -1,
 	}
 	if t := shape.Error; t != nil {
 		switch {
@@ -31,18 +31,18 @@ func Modeled(svc *schema.Service, id schema.ShapeID, value any, requestID string
 			}
 		}
 	}
-	f.Message = message(svc, id, value)
+	f.MessageField, f.Message = message(svc, id, value)
 	return f
 }
 
-// message is the exception's own message member, which models spell in
+// message is the exception's own message member and its index, which models spell in
 // several ways.
-func message(svc *schema.Service, id schema.ShapeID, value any) string {
+func message(svc *schema.Service, id schema.ShapeID, value any) (int, string) {
 	v := reflect.ValueOf(value)
 	n := plan.For(svc).Of(id, v.Type())
 	t, ok := n.Value(v)
 	if !ok {
-		return ""
+		return -1, ""
 	}
 	for i := range n.Fields {
 		f := &n.Fields[i]
@@ -50,8 +50,8 @@ func message(svc *schema.Service, id schema.ShapeID, value any) string {
 			continue
 		}
 		if s, ok := f.Value(t.Field(i)); ok {
-			return s.String()
+			return i, s.String()
 		}
 	}
-	return ""
+	return -1, ""
 }

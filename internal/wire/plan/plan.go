@@ -5,6 +5,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"reflect"
@@ -44,8 +45,10 @@ type Node struct {
 	// Defaults holds the indices of the fields whose model has a default.
 	Defaults []int
 
+	all    []int
 	byName map[string]int // Member.Name
 	byWire map[string]int // the name in a body
+	byXML  map[string]int // the name in an XML body
 }
 
 // Field is a member of a structure or union, or the element, key or value of
@@ -56,6 +59,12 @@ type Field struct {
 	// Wire is the name in a document: Member.LocationName for members of the
 	// body, else Member.Name, since a header's name is no document's.
 	Wire string
+	// XML is the element's name. A flattened list or map has the member's own
+	// name, or, where botocore's models give only the list's element one, that.
+	XML string
+	// Query is the name in awsQuery: XML, but for services that name a member
+	// otherwise there.
+	Query string
 	// Format is the member's timestamp format, else the target's, else
 	// TimestampDefault.
 	Format schema.TimestampFormat
@@ -77,6 +86,15 @@ func (n *Node) Named(name string) int {
 // does not allocate.
 func (n *Node) Wired(name []byte) int {
 	if i, ok := n.byWire[string(name)]; ok {
+		return i
+	}
+	return -1
+}
+
+// InXML returns the index of the member that an XML element called name holds,
+// or -1.
+func (n *Node) InXML(name string) int {
+	if i, ok := n.byXML[name]; ok {
 		return i
 	}
 	return -1
@@ -210,6 +228,7 @@ func (b *builder) structure(n *Node, base reflect.Type) {
 	n.Body = []int{} // never nil: to the codecs nil means every field
 	n.byName = make(map[string]int, len(n.Fields))
 	n.byWire = make(map[string]int, len(n.Fields))
+	n.byXML = make(map[string]int, len(n.Fields))
 	for i := range n.Shape.Members {
 		m := &n.Shape.Members[i]
 		f := b.field(m, base.Field(i).Type)
@@ -218,8 +237,10 @@ func (b *builder) structure(n *Node, base reflect.Type) {
 			n.Defaults = append(n.Defaults, i)
 		}
 		n.Fields[i] = f
+		n.all = append(n.all, i)
 		n.byName[m.Name] = i
 		n.byWire[f.Wire] = i
+		n.byXML[f.XML] = i
 		switch {
 		case m.Traits.Has(schema.Payload):
 			n.Payload = i
@@ -241,6 +262,11 @@ func (b *builder) field(m *schema.Member, typ reflect.Type) Field {
 		f.Format = shape.TimestampFormat
 	}
 	f.Flattened = m.Traits.Has(schema.MemberFlattened) || shape.Traits.Has(schema.Flattened)
+	f.XML = f.Wire
+	if f.Flattened && m.LocationName == "" && shape.Kind == schema.KindList && shape.Members[0].LocationName != "" {
+		f.XML = shape.Members[0].LocationName
+	}
+	f.Query = cmp.Or(m.QueryName, f.XML)
 	return f
 }
 
@@ -278,3 +304,17 @@ func (b *builder) must(ok bool, n *Node) {
 		panic(fmt.Sprintf("plan: %s: %s cannot hold shape %s", b.c.svc.ID, n.Type, n.Shape.Name))
 	}
 }
+
+// Except returns the indices of all fields but i.
+func (n *Node) Except(i int) []int {
+	out := make([]int, 0, len(n.Fields))
+	for j := range n.Fields {
+		if j != i {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// All returns the indices of all fields.
+func (n *Node) All() []int { return n.all }

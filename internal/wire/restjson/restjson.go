@@ -89,7 +89,7 @@ func (c *Codec) decode(r *http.Request, m route.Match, in any) error {
 }
 
 // Encode makes the answer of op from its output.
-func (c *Codec) Encode(op *schema.Operation, out any) (*reply.Reply, error) {
+func (c *Codec) Encode(op *schema.Operation, out any, _ string) (*reply.Reply, error) {
 	rep := reply.New(op.Status, "", nil)
 	if rep.Status == 0 {
 		rep.Status = http.StatusOK
