@@ -119,11 +119,11 @@ func (s *Service) query(g *group, start, end *int64) store.LogQuery {
 // GetLogEvents reads one stream, from its end unless StartFromHead. A page that
 // has reached the end returns the token it was asked with.
 func (s *Service) GetLogEvents(ctx context.Context, in *api.GetLogEventsRequest) (*api.GetLogEventsResponse, error) {
-	g, err := s.identified(ctx, in.LogGroupName, in.LogGroupIdentifier)
-	if err != nil {
+	if err := s.sink.flush(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.sink.flush(ctx); err != nil {
+	g, err := s.identified(ctx, in.LogGroupName, in.LogGroupIdentifier)
+	if err != nil {
 		return nil, err
 	}
 	if exists, err := s.hasStream(ctx, g, *in.LogStreamName); err != nil || !exists {
@@ -189,6 +189,9 @@ func fit(events []store.LogEvent) []store.LogEvent {
 // the pattern does not match. A page may be empty and still have a token, as on
 // AWS: it then looked at many events in vain.
 func (s *Service) FilterLogEvents(ctx context.Context, in *api.FilterLogEventsRequest) (*api.FilterLogEventsResponse, error) {
+	if err := s.sink.flush(ctx); err != nil {
+		return nil, err
+	}
 	g, err := s.identified(ctx, in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
@@ -217,9 +220,6 @@ func (s *Service) FilterLogEvents(ctx context.Context, in *api.FilterLogEventsRe
 	limit := maxEvents
 	if in.Limit != nil {
 		limit = int(*in.Limit)
-	}
-	if err := s.sink.flush(ctx); err != nil {
-		return nil, err
 	}
 	return s.filter(ctx, q, matches, limit)
 }

@@ -37,11 +37,11 @@ func (s *Service) CreateLogGroup(ctx context.Context, in *api.CreateLogGroupRequ
 
 // DeleteLogGroup deletes a log group with its streams and events.
 func (s *Service) DeleteLogGroup(ctx context.Context, in *api.DeleteLogGroupRequest) (*schema.Unit, error) {
-	g, err := s.find(ctx, *in.LogGroupName)
-	if err != nil {
+	if err := s.sink.flush(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.sink.flush(ctx); err != nil {
+	g, err := s.find(ctx, *in.LogGroupName)
+	if err != nil {
 		return nil, err
 	}
 	revision, err := s.docs.Write(ctx, store.Write{Key: g.key(), If: store.Present})

@@ -83,6 +83,9 @@ func (s *Service) Close(ctx context.Context) error {
 	}
 }
 
+// Flush waits until everything that was ingested before it is stored.
+func (s *Service) Flush(ctx context.Context) error { return s.sink.flush(ctx) }
+
 func (k *sink) signal() {
 	select {
 	case k.wake <- struct{}{}:

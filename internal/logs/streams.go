@@ -26,11 +26,11 @@ func (s *Service) CreateLogStream(ctx context.Context, in *api.CreateLogStreamRe
 
 // DeleteLogStream deletes a stream with its events.
 func (s *Service) DeleteLogStream(ctx context.Context, in *api.DeleteLogStreamRequest) (*schema.Unit, error) {
-	g, err := s.find(ctx, *in.LogGroupName)
-	if err != nil {
+	if err := s.sink.flush(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.sink.flush(ctx); err != nil {
+	g, err := s.find(ctx, *in.LogGroupName)
+	if err != nil {
 		return nil, err
 	}
 	err = s.events.DeleteStream(ctx, g.eventsKey(), *in.LogStreamName)
@@ -46,6 +46,9 @@ func noStream() error {
 
 // DescribeLogStreams lists a group's streams by name or by their last event.
 func (s *Service) DescribeLogStreams(ctx context.Context, in *api.DescribeLogStreamsRequest) (*api.DescribeLogStreamsResponse, error) {
+	if err := s.sink.flush(ctx); err != nil {
+		return nil, err
+	}
 	g, err := s.identified(ctx, in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
@@ -57,9 +60,6 @@ func (s *Service) DescribeLogStreams(ctx context.Context, in *api.DescribeLogStr
 			return nil, invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
 		}
 		prefix = *in.LogStreamNamePrefix
-	}
-	if err := s.sink.flush(ctx); err != nil {
-		return nil, err
 	}
 	limit, after := maxDescribed, ""
 	if in.Limit != nil {

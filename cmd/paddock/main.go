@@ -1,0 +1,96 @@
+// Paddock runs AWS Lambda functions and Amazon API Gateway APIs on this machine.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/paddock-run/paddock/internal/app"
+)
+
+// version is set by releases: -ldflags "-X main.version=1.2.3".
+var version = "dev"
+
+type cli struct {
+	Serve   serve   `cmd:"" default:"withargs" help:"Serve the AWS APIs on one port (the default command)."`
+	Version showing `cmd:"" help:"Print the version."`
+}
+
+type serve struct {
+	Data    string `default:"${data}" env:"PADDOCK_DATA" placeholder:"DIR" help:"Folder of the state (default: ${default})."`
+	Listen  string `default:"127.0.0.1:4566" env:"PADDOCK_LISTEN" placeholder:"HOST:PORT" help:"Address to listen on (default: ${default})."`
+	Account string `default:"000000000000" env:"PADDOCK_ACCOUNT" help:"Account of callers whose access key is not twelve digits (default: ${default})."`
+	Region  string `default:"us-east-1" env:"PADDOCK_REGION" help:"Region of requests that name none (default: ${default})."`
+
+	Sandbox      string        `default:"auto" enum:"auto,linux,process" env:"PADDOCK_SANDBOX" help:"What keeps functions apart: auto, linux or process (default: ${default})."`
+	Network      string        `default:"host" enum:"host,none" env:"PADDOCK_NETWORK" help:"Network of functions in the linux sandbox: host or none (default: ${default})."`
+	RuntimeMatch string        `default:"nearest" enum:"nearest,exact" env:"PADDOCK_RUNTIME_MATCH" help:"Where a runtime's very version is not installed: take the nearest, or refuse with exact (default: ${default})."`
+	Concurrency  int           `default:"1000" env:"PADDOCK_CONCURRENCY" help:"Invocations of an account that run at a time in a region (default: ${default})."`
+	IdleExpiry   time.Duration `default:"10m" env:"PADDOCK_IDLE_EXPIRY" help:"How long an environment is kept without work (default: ${default})."`
+
+	AccessKey   map[string]string `env:"PADDOCK_ACCESS_KEYS" mapsep:"," placeholder:"ID=SECRET" help:"Require requests to be signed with this key; repeat for more."`
+	Insecure    bool              `env:"PADDOCK_INSECURE" help:"Serve other machines without authentication."`
+	AllowHost   []string          `env:"PADDOCK_ALLOW_HOSTS" placeholder:"NAME" help:"Another host name that requests may be addressed to; repeat for more."`
+	AllowOrigin []string          `env:"PADDOCK_ALLOW_ORIGINS" placeholder:"ORIGIN" help:"Another origin whose pages may use the APIs; repeat for more."`
+	AllowReset  bool              `env:"PADDOCK_ALLOW_RESET" help:"Let POST /_paddock/reset empty everything."`
+
+	ShowLogs bool          `env:"PADDOCK_SHOW_LOGS" help:"Print what functions log."`
+	LogLevel slog.Level    `default:"INFO" env:"PADDOCK_LOG_LEVEL" help:"DEBUG, INFO, WARN or ERROR (default: ${default})."`
+	LogJSON  bool          `name:"log-json" env:"PADDOCK_LOG_JSON" help:"Write Paddock's own log as JSON."`
+	Grace    time.Duration `default:"30s" env:"PADDOCK_GRACE" help:"How long a stop waits for what runs (default: ${default})."`
+}
+
+func (s *serve) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	options := &slog.HandlerOptions{Level: s.LogLevel}
+	var handler slog.Handler = slog.NewTextHandler(os.Stderr, options)
+	if s.LogJSON {
+		handler = slog.NewJSONHandler(os.Stderr, options)
+	}
+	return app.Run(ctx, app.Config{
+		Data: s.Data, Listen: s.Listen, Account: s.Account, Region: s.Region, Version: version,
+		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, IdleExpiry: s.IdleExpiry,
+		AccessKeys: s.AccessKey, Insecure: s.Insecure, AllowedHosts: s.AllowHost, AllowedOrigins: s.AllowOrigin,
+		AllowReset: s.AllowReset, ShowLogs: s.ShowLogs, Grace: s.Grace,
+		Out: os.Stdout, Logger: slog.New(handler),
+	})
+}
+
+type showing struct{}
+
+func (showing) Run() error {
+	revision := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				revision = " " + setting.Value
+			}
+		}
+	}
+	_, err := fmt.Printf("paddock %s%s %s/%s %s\n", version, revision, runtime.GOOS, runtime.GOARCH, runtime.Version())
+	return err
+}
+
+func main() {
+	ctx := kong.Parse(&cli{},
+		kong.Name("paddock"),
+		kong.Description("Runs AWS Lambda functions and Amazon API Gateway APIs on your own machines."),
+		kong.UsageOnError(),
+		kong.Vars{"data": app.DefaultData()},
+	)
+	if err := ctx.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "paddock:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,224 @@
+// Package app wires Paddock together and runs it: the only package that names
+// concrete types.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/paddock-run/paddock/internal/apigatewayv2"
+	"github.com/paddock-run/paddock/internal/codestore"
+	"github.com/paddock-run/paddock/internal/edge"
+	"github.com/paddock-run/paddock/internal/gateway"
+	"github.com/paddock-run/paddock/internal/invoke"
+	"github.com/paddock-run/paddock/internal/lambda"
+	"github.com/paddock-run/paddock/internal/logs"
+	"github.com/paddock-run/paddock/internal/runtimes"
+	"github.com/paddock-run/paddock/internal/sandbox"
+	"github.com/paddock-run/paddock/internal/store/local"
+)
+
+// Config is everything that can be set about a daemon. cmd/paddock fills it from
+// flags and the environment.
+type Config struct {
+	Data    string // folder of the state; made where it is missing
+	Listen  string // HOST:PORT; port 0 chooses one
+	Account string // twelve digits: the account of callers whose access key names none
+	Region  string // of callers whose requests name none
+	Version string // of Paddock
+
+	Sandbox      string // "auto", "linux" or "process"
+	Network      string // of the linux driver: "host" or "none"
+	RuntimeMatch string // "nearest" or "exact"
+	Concurrency  int    // of an account in a region; 0: 1000
+	IdleExpiry   time.Duration
+
+	AccessKeys     map[string]string // ID to secret: when not empty, requests must be signed with one
+	Insecure       bool              // listen beyond loopback without AccessKeys
+	AllowedHosts   []string
+	AllowedOrigins []string
+	AllowReset     bool // serve POST /_paddock/reset
+	ShowLogs       bool // print what functions log
+
+	Grace  time.Duration // how long a stop waits for running requests
+	Out    io.Writer     // for people
+	Logger *slog.Logger
+	// Started, where set, is called with the address once requests are answered.
+	Started func(addr net.Addr)
+}
+
+// Run serves until ctx ends, then stops in order: no new requests, running ones
+// finish, environments get their Shutdown phase, logs reach the disk, the state
+// is closed.
+func Run(ctx context.Context, cfg Config) (err error) {
+	if err := checkExposure(&cfg); err != nil {
+		return err
+	}
+	state, err := local.Open(cfg.Data)
+	if err != nil {
+		return err
+	}
+	d := &daemon{cfg: cfg, state: state, log: cfg.Logger}
+	defer func() { err = errors.Join(err, d.close()) }()
+	// What the services watch ends when the last of them has been closed, not
+	// when the signal comes.
+	d.life, d.endLife = context.WithCancel(context.WithoutCancel(ctx))
+
+	listener, err := listen(cfg.Listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	d.addr = listener.Addr()
+	if err := d.build(ctx); err != nil {
+		return err
+	}
+	d.greet()
+	if cfg.Started != nil {
+		cfg.Started(d.addr)
+	}
+	return edge.Serve(ctx, listener, d.edge, edge.ServeOptions{Grace: cfg.Grace, Logger: d.log})
+}
+
+// daemon is a running Paddock: its parts in the order in which they are built,
+// and closed backwards.
+type daemon struct {
+	cfg     Config
+	log     *slog.Logger
+	addr    net.Addr
+	life    context.Context
+	endLife context.CancelFunc
+
+	state    *local.State
+	driver   sandbox.Driver
+	why      string // why this driver
+	runtimes *runtimes.Runtimes
+	code     *codestore.Store
+	logs     *logs.Service
+	invoker  *invoke.Invoker
+	lambda   *lambda.Service
+	apis     *apigatewayv2.Service
+	edge     *edge.Edge
+}
+
+func (d *daemon) build(ctx context.Context) (err error) {
+	cfg := &d.cfg
+	if d.driver, d.why, err = chooseDriver(ctx, cfg); err != nil {
+		return err
+	}
+	if d.runtimes, err = runtimes.New(runtimes.Options{Match: cfg.RuntimeMatch, Dir: filepath.Join(cfg.Data, "runtimes"), Logger: d.log}); err != nil {
+		return err
+	}
+	if d.code, err = codestore.New(codestore.Options{Dir: filepath.Join(cfg.Data, "code"), Blobs: d.state.Blobs, Logger: d.log}); err != nil {
+		return err
+	}
+	if d.logs, err = logs.New(d.life, d.state.Documents, d.state.Logs, d.log); err != nil {
+		return err
+	}
+	keys := newAccessKeys(cfg.AccessKeys)
+	d.invoker = invoke.New(invoke.Options{
+		Driver:      d.driver,
+		Runtimes:    d.runtimes,
+		Logs:        &logSink{logs: d.logs, show: d.shower()},
+		Concurrency: cfg.Concurrency,
+		IdleExpiry:  cfg.IdleExpiry,
+		AWSEndpoint: d.functionEndpoint(),
+		Credentials: keys.forFunction,
+		Logger:      d.log,
+	})
+	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Invoker: d.invoker, Logger: d.log}); err != nil {
+		return err
+	}
+	if d.apis, err = apigatewayv2.New(d.life, d.state.Documents, d.log); err != nil {
+		return err
+	}
+	d.edge, err = edge.New(edge.Options{
+		Account:        cfg.Account,
+		Region:         cfg.Region,
+		Services:       d.services(),
+		Gateway:        httpAPIs{gateway.New(d.apis, d.lambda, d.invoker, d.log)},
+		Internal:       d.internal(),
+		AllowedHosts:   append(cfg.AllowedHosts, hostsOf(cfg.Listen)...),
+		AllowedOrigins: cfg.AllowedOrigins,
+		Lookup:         keys.lookup(),
+		Version:        cfg.Version,
+		Logger:         d.log,
+	})
+	return err
+}
+
+// close ends the parts, the last first. It is called when no request runs any more.
+func (d *daemon) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Grace+5*time.Second)
+	defer cancel()
+	var errs []error
+	if d.lambda != nil {
+		errs = append(errs, d.lambda.Close())
+	}
+	if d.invoker != nil {
+		errs = append(errs, d.invoker.Close(ctx))
+	}
+	if d.driver != nil {
+		errs = append(errs, d.driver.Close())
+	}
+	if d.logs != nil {
+		errs = append(errs, d.logs.Close(ctx))
+	}
+	if d.code != nil {
+		errs = append(errs, d.code.Close())
+	}
+	d.endLife()
+	errs = append(errs, d.state.Close())
+	return errors.Join(errs...)
+}
+
+// listen opens the port, or says what is in the way.
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w (another Paddock or LocalStack may be running: stop it, or choose another port with --listen)", address, errors.Unwrap(err))
+	}
+	return l, nil
+}
+
+// checkExposure refuses to serve other machines without authentication.
+func checkExposure(cfg *Config) error {
+	host, _, err := net.SplitHostPort(cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen wants HOST:PORT, such as 127.0.0.1:4566: %w", err)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	if len(cfg.AccessKeys) == 0 && !cfg.Insecure {
+		return fmt.Errorf("--listen %s would serve other machines without authentication: give --access-key ID:SECRET, or say --insecure if everyone who can reach this port may run code here", cfg.Listen)
+	}
+	return nil
+}
+
+// hostsOf is the host name that the daemon was told to listen on, which clients
+// may use: none where that is every address.
+func hostsOf(address string) []string {
+	host, _, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
+		return nil
+	}
+	return []string{host}
+}
+
+// httpAPIs hands the edge's requests to APIs to the gateway.
+type httpAPIs struct{ gateway *gateway.Gateway }
+
+func (h httpAPIs) ServeAPI(w http.ResponseWriter, r *http.Request, to edge.APIRequest) {
+	h.gateway.ServeAPI(w, r, gateway.Request{APIID: to.APIID, Stage: to.Stage, Path: to.Path})
+}
+
+// OwnsHost reports false: there are no custom domain names yet.
+func (httpAPIs) OwnsHost(string) bool { return false }

@@ -1,0 +1,57 @@
+package app
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+)
+
+// greet tells the operator where Paddock listens, where its state is, what
+// keeps functions apart here, and how to point a client at it.
+func (d *daemon) greet() {
+	data, err := filepath.Abs(d.cfg.Data)
+	if err != nil {
+		data = d.cfg.Data
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Paddock %s\n", d.cfg.Version)
+	fmt.Fprintf(&b, "  listening   %s\n", d.url())
+	fmt.Fprintf(&b, "  data        %s\n", data)
+	fmt.Fprintf(&b, "  isolation   %s\n", d.driver.Isolation())
+	if d.why != "" {
+		fmt.Fprintf(&b, "              (why: %s)\n", d.why)
+	}
+	if len(d.cfg.AccessKeys) > 0 {
+		fmt.Fprintf(&b, "  access      signed with one of %d access keys\n", len(d.cfg.AccessKeys))
+	} else {
+		fmt.Fprintf(&b, "  access      any credentials; account %s unless the access key is twelve digits\n", d.cfg.Account)
+	}
+	fmt.Fprintf(&b, "\n  export AWS_ENDPOINT_URL=%s AWS_DEFAULT_REGION=%s", d.url(), d.cfg.Region)
+	if len(d.cfg.AccessKeys) == 0 {
+		b.WriteString(" AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test")
+	}
+	b.WriteString("\n  aws lambda list-functions\n\n")
+	_, _ = fmt.Fprint(d.cfg.Out, b.String()) // a closed terminal stops nothing
+}
+
+// url is the endpoint for clients on this machine.
+func (d *daemon) url() string {
+	host, port, err := net.SplitHostPort(d.addr.String())
+	if err != nil {
+		return "http://" + d.addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// functionEndpoint is AWS_ENDPOINT_URL inside functions: empty where they have a
+// network of their own, in which this machine's loopback cannot be reached.
+func (d *daemon) functionEndpoint() string {
+	if d.driver.Name() == "linux" && d.cfg.Network == "none" {
+		return ""
+	}
+	return d.url()
+}

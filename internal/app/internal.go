@@ -1,0 +1,81 @@
+package app
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/paddock-run/paddock/internal/lambda"
+)
+
+// internal serves /_paddock/: what is Paddock's own and no AWS API.
+func (d *daemon) internal() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_paddock/code/{token}", d.serveCode)
+	mux.HandleFunc("POST /_paddock/reset", d.serveReset)
+	return mux
+}
+
+// serveCode answers the URL in GetFunction's Code.Location.
+func (d *daemon) serveCode(w http.ResponseWriter, r *http.Request) {
+	blob, err := d.lambda.CodeByToken(r.Context(), r.PathValue("token"))
+	if errors.Is(err, lambda.ErrBadToken) {
+		http.Error(w, "the link is not valid, or older than ten minutes: call GetFunction again", http.StatusForbidden)
+		return
+	}
+	if err != nil {
+		d.log.Error("a code archive cannot be served", "error", err)
+		http.Error(w, "the archive cannot be read", http.StatusInternalServerError)
+		return
+	}
+	defer blob.Close()
+	w.Header().Set("Content-Type", "application/zip")
+	http.ServeContent(w, r, "", time.Time{}, blob)
+}
+
+// serveReset empties everything, for test suites, where the operator allows it.
+func (d *daemon) serveReset(w http.ResponseWriter, r *http.Request) {
+	if !d.cfg.AllowReset {
+		http.Error(w, "reset is not allowed: start Paddock with --allow-reset", http.StatusForbidden)
+		return
+	}
+	if len(d.cfg.AccessKeys) > 0 && !d.mayReset(r) {
+		http.Error(w, "reset wants the header Authorization: Bearer SECRET, with the secret of an access key", http.StatusForbidden)
+		return
+	}
+	if err := d.reset(r); err != nil {
+		d.log.Error("reset failed", "error", err)
+		http.Error(w, "the state could not be emptied: see Paddock's log", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(map[string]string{"status": "reset"}); err != nil {
+		d.log.Debug("a client went away", "error", err)
+	}
+}
+
+func (d *daemon) mayReset(r *http.Request) bool {
+	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return false
+	}
+	for _, s := range d.cfg.AccessKeys {
+		if subtle.ConstantTimeCompare([]byte(s), []byte(secret)) == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *daemon) reset(r *http.Request) error {
+	if err := d.lambda.Reset(r.Context()); err != nil {
+		return err
+	}
+	if err := d.logs.Flush(r.Context()); err != nil {
+		return err
+	}
+	return d.state.Reset(r.Context())
+}
