@@ -26,21 +26,21 @@ type Contents struct {
 	get, list       *sql.Stmt
 }
 
-// NewContents sets up the contents in a database, before its first write.
+// NewContents sets up the contents in a database.
 func NewContents(db *DB) (*Contents, error) {
-	if err := db.setUp("contents", contentsSchema); err != nil {
+	if err := db.setUp("contents", []string{contentsSchema}, func() error { return nil }); err != nil {
 		return nil, err
 	}
 	c := &Contents{db: db}
 	return c, errors.Join(
-		prepare(db.conn,
+		db.forWrites(
 			// A content that is there stays, unless it is damaged.
 			statement{&c.put, `INSERT INTO contents (sha256, content) VALUES (?1, ?2)
 				ON CONFLICT (sha256) DO UPDATE SET content = ?2 WHERE content <> ?2`},
 			statement{&c.del, `DELETE FROM contents WHERE sha256 = ?`},
 			statement{&c.clear, `DELETE FROM contents`},
 		),
-		prepare(db.readers,
+		db.forReads(
 			statement{&c.get, `SELECT content FROM contents WHERE sha256 = ?`},
 			statement{&c.list, `SELECT sha256, length(content) FROM contents ORDER BY sha256`},
 		),

@@ -32,22 +32,32 @@ const (
 	maxReaders = 4
 )
 
+// What every file has: the versions of the shapes in it, and counters.
+const fileSchema = `
+CREATE TABLE IF NOT EXISTS shapes (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`
+
 // DB is one database file: a connection that writes, behind a writer that
 // groups commits, and a few that only read. The process that opens it must be
 // the only one (package local holds a lock).
 type DB struct {
 	path    string
 	write   *sql.DB   // one connection, kept in conn
-	conn    *sql.Conn // used by the writer's goroutine once shapes are set up
+	conn    *sql.Conn // the writer's
 	readers *sql.DB
 	writer  *writer
-	closers []func() // what the shapes stop before the writer does
-	closed  atomic.Bool
+	// Closed before their connections: SQLite keeps a connection open, and the
+	// log unmerged, while it has statements, and database/sql does not know of
+	// those of a sql.Conn.
+	prepared []*sql.Stmt
+	closers  []func() // what the shapes stop before the writer does
+	closed   atomic.Bool
 }
 
 // Open opens the database file at path and makes it where there is none, with
 // permissions 0600. The shapes in it are set up by NewDocuments, NewContents
-// and NewLogs, which must come before the first write.
+// and NewLogs, each once.
 func Open(path string) (*DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -70,17 +80,12 @@ func Open(path string) (*DB, error) {
 }
 
 func (db *DB) open() error {
-	ctx := context.Background()
 	var err error
 	if db.write, err = connect(db.path, "rw", writerPragmas); err != nil {
 		return err
 	}
 	db.write.SetMaxOpenConns(1)
-	if db.conn, err = db.write.Conn(ctx); err != nil {
-		return err
-	}
-	if _, err = db.conn.ExecContext(ctx,
-		`CREATE TABLE IF NOT EXISTS shapes (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID`); err != nil {
+	if db.conn, err = db.write.Conn(context.Background()); err != nil {
 		return err
 	}
 	if db.readers, err = connect(db.path, "ro", readerPragmas); err != nil {
@@ -89,7 +94,7 @@ func (db *DB) open() error {
 	db.readers.SetMaxOpenConns(maxReaders)
 	db.readers.SetMaxIdleConns(maxReaders)
 	db.readers.SetConnMaxIdleTime(time.Minute)
-	db.writer, err = newWriter(db.conn)
+	db.writer, err = newWriter(db)
 	return err
 }
 
@@ -116,9 +121,12 @@ func (db *DB) Close() error {
 	if db.writer != nil {
 		db.writer.close()
 	}
+	var errs []error
+	for _, stmt := range db.prepared {
+		errs = append(errs, stmt.Close())
+	}
 	// The readers first: the last connection to close merges and removes the
 	// log, and a read-only one cannot.
-	var errs []error
 	if db.readers != nil {
 		errs = append(errs, db.readers.Close())
 	}
@@ -131,58 +139,109 @@ func (db *DB) Close() error {
 	return errors.Join(errs...)
 }
 
-// setUp brings the tables of a shape to version: schema[i] leads from version i
-// to version i+1.
-func (db *DB) setUp(name string, schema ...string) error {
+// setUp brings the tables of a shape to the newest version: schema[i] leads from
+// version i to version i+1. Then it calls load, in the same transaction of the
+// writer, to read what the shape keeps in memory.
+func (db *DB) setUp(name string, schema []string, load func() error) error {
+	err := db.writer.do(context.Background(), &request{apply: func() error {
+		if err := db.migrate(name, schema); err != nil {
+			return err
+		}
+		return load()
+	}})
+	if err != nil {
+		return fmt.Errorf("%s: set up %s: %w", db.path, name, err)
+	}
+	return nil
+}
+
+func (db *DB) migrate(name string, schema []string) error {
 	ctx := context.Background()
+	if _, err := db.conn.ExecContext(ctx, fileSchema); err != nil {
+		return err
+	}
 	var at int
 	err := db.conn.QueryRowContext(ctx, `SELECT version FROM shapes WHERE name = ?`, name).Scan(&at)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("%s: %w", db.path, err)
+		return err
 	}
 	if at > len(schema) {
-		return fmt.Errorf("%s: its %s have format %d and this version of Paddock knows up to %d: "+
-			"use the version that wrote it, or a newer one", db.path, name, at, len(schema))
+		return fmt.Errorf("the file has format %d of it and this version of Paddock knows up to %d: "+
+			"use the version that wrote it, or a newer one", at, len(schema))
 	}
 	if at == len(schema) {
 		return nil
 	}
-	tx, err := db.conn.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", db.path, err)
-	}
-	defer tx.Rollback() // does nothing after Commit
 	for _, ddl := range schema[at:] {
-		if _, err := tx.ExecContext(ctx, ddl); err != nil {
-			return fmt.Errorf("%s: set up %s: %w", db.path, name, err)
+		if _, err := db.conn.ExecContext(ctx, ddl); err != nil {
+			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO shapes VALUES (?, ?)`, name, len(schema)); err != nil {
-		return fmt.Errorf("%s: set up %s: %w", db.path, name, err)
-	}
-	return tx.Commit()
+	_, err = db.conn.ExecContext(ctx, `INSERT OR REPLACE INTO shapes VALUES (?, ?)`, name, len(schema))
+	return err
 }
 
-// statement prepares *into from query; see prepare.
+// counter is a number that only rises, across restarts too. It belongs to the
+// writer's goroutine, which writes it once a commit. What a batch that failed
+// took of it is not used again.
+type counter struct {
+	last, saved int64
+	save        *sql.Stmt
+}
+
+// load reads the counter, which begins at 0, in the writer's transaction.
+func (c *counter) load(db *DB, name string) error {
+	ctx := context.Background()
+	if _, err := db.conn.ExecContext(ctx, `INSERT INTO counters VALUES (?, 0) ON CONFLICT DO NOTHING`, name); err != nil {
+		return err
+	}
+	if err := db.conn.QueryRowContext(ctx, `SELECT last FROM counters WHERE name = ?`, name).Scan(&c.last); err != nil {
+		return err
+	}
+	c.saved = c.last
+	if err := db.forWrites(statement{&c.save, `UPDATE counters SET last = ?2 WHERE name = ?1`}); err != nil {
+		return err
+	}
+	db.writer.beforeCommit = append(db.writer.beforeCommit, func() error {
+		if c.saved == c.last {
+			return nil
+		}
+		if _, err := c.save.Exec(name, c.last); err != nil {
+			return fmt.Errorf("save the last %s: %w", name, err)
+		}
+		c.saved = c.last
+		return nil
+	})
+	return nil
+}
+
+// statement is a query and where to put it, prepared.
 type statement struct {
 	into  **sql.Stmt
 	query string
 }
 
-type preparer interface {
-	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+// forWrites prepares statements on the writer's connection.
+func (db *DB) forWrites(statements ...statement) error {
+	return db.prepare(db.conn, statements)
 }
 
-// prepare prepares statements on the writer's connection or on the readers
-// (where database/sql prepares them again on each connection that it opens).
-// They are closed with their connections.
-func prepare(p preparer, statements ...statement) error {
+// forReads prepares statements on the readers, where database/sql prepares them
+// again on each connection that it opens.
+func (db *DB) forReads(statements ...statement) error {
+	return db.prepare(db.readers, statements)
+}
+
+func (db *DB) prepare(on interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}, statements []statement) error {
 	for _, s := range statements {
-		stmt, err := p.PrepareContext(context.Background(), s.query)
+		stmt, err := on.PrepareContext(context.Background(), s.query)
 		if err != nil {
 			return fmt.Errorf("prepare %q: %w", s.query, err)
 		}
 		*s.into = stmt
+		db.prepared = append(db.prepared, stmt)
 	}
 	return nil
 }

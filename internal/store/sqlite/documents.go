@@ -18,8 +18,6 @@ CREATE TABLE documents (
 	revision INTEGER NOT NULL,
 	value    BLOB NOT NULL
 ) STRICT;
-CREATE TABLE revision (last INTEGER NOT NULL) STRICT;
-INSERT INTO revision VALUES (0);
 `
 
 // Documents is the shape of documents in a database.
@@ -28,32 +26,34 @@ type Documents struct {
 	hub *hub
 
 	// Of the writer's goroutine.
-	revision, saved                          int64
-	revisionOf, put, del, saveRevision, keys *sql.Stmt
-	clear                                    *sql.Stmt
-	get, list, listAll                       *sql.Stmt
+	revision                   counter
+	revisionOf, put, del, keys *sql.Stmt
+	clear                      *sql.Stmt
+	get, list, listAll         *sql.Stmt
 }
 
 var _ store.Documents = (*Documents)(nil)
 
-// NewDocuments sets up the documents in a database, before its first write.
+// NewDocuments sets up the documents in a database.
 func NewDocuments(db *DB) (*Documents, error) {
-	if err := db.setUp("documents", documentsSchema); err != nil {
-		return nil, err
-	}
 	d := &Documents{db: db}
 	d.hub = newHub(d.Get)
-	err := errors.Join(
-		prepare(db.conn,
+	err := db.setUp("documents", []string{documentsSchema}, func() error {
+		return d.revision.load(db, "revision")
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = errors.Join(
+		db.forWrites(
 			statement{&d.revisionOf, `SELECT revision FROM documents WHERE key = ?`},
 			statement{&d.put, `INSERT INTO documents (key, revision, value) VALUES (?1, ?2, ?3)
 				ON CONFLICT (key) DO UPDATE SET revision = ?2, value = ?3`},
 			statement{&d.del, `DELETE FROM documents WHERE key = ?`},
-			statement{&d.saveRevision, `UPDATE revision SET last = ?`},
 			statement{&d.keys, `SELECT key FROM documents ORDER BY key`},
 			statement{&d.clear, `DELETE FROM documents`},
 		),
-		prepare(db.readers,
+		db.forReads(
 			statement{&d.get, `SELECT revision, value FROM documents WHERE key = ?`},
 			statement{&d.list, `SELECT key, revision, value FROM documents WHERE key >= ? AND key < ? ORDER BY key LIMIT ?`},
 			statement{&d.listAll, `SELECT key, revision, value FROM documents WHERE key >= ? ORDER BY key LIMIT ?`},
@@ -62,26 +62,8 @@ func NewDocuments(db *DB) (*Documents, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := db.conn.QueryRowContext(context.Background(), `SELECT last FROM revision`).Scan(&d.revision); err != nil {
-		return nil, fmt.Errorf("%s: read the revision: %w", db.path, err)
-	}
-	d.saved = d.revision
-	db.writer.beforeCommit = append(db.writer.beforeCommit, d.saveCounter)
 	db.closers = append(db.closers, d.hub.close)
 	return d, nil
-}
-
-// saveCounter writes the revision once a commit. A revision of a batch that
-// failed is not used again.
-func (d *Documents) saveCounter() error {
-	if d.saved == d.revision {
-		return nil
-	}
-	if _, err := d.saveRevision.Exec(d.revision); err != nil {
-		return fmt.Errorf("save the revision: %w", err)
-	}
-	d.saved = d.revision
-	return nil
 }
 
 // Get implements [store.Documents].
@@ -189,7 +171,7 @@ func (t *transaction) apply() error {
 		}
 		there[i] = revision != 0
 	}
-	revision := t.d.revision + 1
+	revision := t.d.revision.last + 1
 	for i, w := range t.writes {
 		var err error
 		switch {
@@ -208,9 +190,9 @@ func (t *transaction) apply() error {
 		t.changes = append(t.changes, store.Document{Key: w.Key, Value: w.Value, Revision: revision})
 	}
 	if len(t.changes) > 0 {
-		t.d.revision = revision
+		t.d.revision.last = revision
 	}
-	t.revision = t.d.revision
+	t.revision = t.d.revision.last
 	return nil
 }
 
@@ -244,7 +226,7 @@ func (d *Documents) Reset(ctx context.Context) error {
 			}
 			defer rows.Close()
 			for rows.Next() {
-				doc := store.Document{Revision: d.revision + 1}
+				doc := store.Document{Revision: d.revision.last + 1}
 				if err := rows.Scan(&doc.Key); err != nil {
 					return fmt.Errorf("reset documents: %w", err)
 				}
@@ -259,7 +241,7 @@ func (d *Documents) Reset(ctx context.Context) error {
 			if _, err := d.clear.Exec(); err != nil {
 				return fmt.Errorf("reset documents: %w", err)
 			}
-			d.revision++
+			d.revision.last++
 			return nil
 		},
 		committed: func() { d.hub.publish(changes) },

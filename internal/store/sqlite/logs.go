@@ -51,8 +51,6 @@ CREATE TABLE log_dropped (
 	group_id  INTEGER NOT NULL,
 	stream_id INTEGER -- NULL: the whole group
 ) STRICT;
-CREATE TABLE log_id (last INTEGER NOT NULL) STRICT;
-INSERT INTO log_id VALUES (0);
 `
 
 const noTime = math.MinInt64
@@ -65,9 +63,9 @@ type Logs struct {
 	db *DB
 
 	// Of the writer's goroutine.
-	id, saved                               int64
+	id                                      counter
 	findStream, addGroup, addStream, touch  *sql.Stmt
-	insertOne, insertMany, saveID           *sql.Stmt
+	insertOne, insertMany                   *sql.Stmt
 	dropStream, dropGroup, delStream        *sql.Stmt
 	delStreams, delGroup                    *sql.Stmt
 	nextDropped, doneDropped                *sql.Stmt
@@ -83,22 +81,17 @@ type Logs struct {
 
 var _ store.Logs = (*Logs)(nil)
 
-// NewLogs sets up the log events in a database, before its first write, and
-// goes on deleting what was dropped before a restart.
+// NewLogs sets up the log events in a database, and goes on deleting what was
+// dropped before a restart.
 func NewLogs(db *DB) (*Logs, error) {
-	if err := db.setUp("logs", logsSchema); err != nil {
+	l := &Logs{db: db, purge: make(chan struct{}, 1), stopped: make(chan struct{})}
+	err := db.setUp("logs", []string{logsSchema}, func() error { return l.id.load(db, "log event") })
+	if err != nil {
 		return nil, err
 	}
-	l := &Logs{db: db, purge: make(chan struct{}, 1), stopped: make(chan struct{})}
 	if err := l.prepare(); err != nil {
 		return nil, err
 	}
-	if err := db.conn.QueryRowContext(context.Background(), `SELECT last FROM log_id`).Scan(&l.id); err != nil {
-		return nil, fmt.Errorf("%s: read the last ID: %w", db.path, err)
-	}
-	l.saved = l.id
-	db.writer.beforeCommit = append(db.writer.beforeCommit, l.saveCounter)
-
 	ctx, stop := context.WithCancel(context.Background())
 	l.stop = stop
 	l.purge <- struct{}{}
@@ -113,12 +106,12 @@ func (l *Logs) prepare() error {
 	clears := []string{`DELETE FROM log_events`, `DELETE FROM log_streams`, `DELETE FROM log_groups`, `DELETE FROM log_dropped`}
 	l.clear = make([]*sql.Stmt, len(clears))
 	for i, query := range clears {
-		if err := prepare(l.db.conn, statement{&l.clear[i], query}); err != nil {
+		if err := l.db.forWrites(statement{&l.clear[i], query}); err != nil {
 			return err
 		}
 	}
 	return errors.Join(
-		prepare(l.db.conn,
+		l.db.forWrites(
 			statement{&l.findStream, `SELECT s.id, s.group_id FROM log_groups g
 				JOIN log_streams s ON s.group_id = g.id AND s.name = ?2 WHERE g.name = ?1`},
 			statement{&l.addGroup, `INSERT INTO log_groups (name) VALUES (?1)
@@ -132,7 +125,6 @@ func (l *Logs) prepare() error {
 				WHERE id = ?1`},
 			statement{&l.insertOne, insert + row},
 			statement{&l.insertMany, insert + strings.Repeat(row+", ", rowsPerInsert-1) + row},
-			statement{&l.saveID, `UPDATE log_id SET last = ?`},
 
 			statement{&l.dropStream, `INSERT INTO log_dropped (group_id, stream_id) VALUES (?, ?)`},
 			statement{&l.dropGroup, `INSERT INTO log_dropped (group_id) SELECT id FROM log_groups WHERE name = ?`},
@@ -158,25 +150,13 @@ func (l *Logs) prepare() error {
 				last_event = coalesce((SELECT max(time) FROM log_events WHERE stream_id = ?1), ?3)
 				WHERE id = ?1`},
 		),
-		prepare(l.db.readers,
+		l.db.forReads(
 			statement{&l.storedBytes, `SELECT coalesce(sum(s.bytes), 0) FROM log_groups g
 				JOIN log_streams s ON s.group_id = g.id WHERE g.name = ?`},
 			statement{&l.lastEvent, `SELECT s.last_event FROM log_groups g
 				JOIN log_streams s ON s.group_id = g.id WHERE g.name = ? AND s.name = ?`},
 		),
 	)
-}
-
-// saveCounter writes the last ID once a commit.
-func (l *Logs) saveCounter() error {
-	if l.saved == l.id {
-		return nil
-	}
-	if _, err := l.saveID.Exec(l.id); err != nil {
-		return fmt.Errorf("save the last ID: %w", err)
-	}
-	l.saved = l.id
-	return nil
 }
 
 func checkNames(group, stream string) error {
@@ -267,8 +247,8 @@ func (l *Logs) append(group, stream string, events []store.LogEvent, size int) e
 	row := func(args []any, e store.LogEvent) []any {
 		at := e.Time.UnixMilli()
 		first, last = min(first, at), max(last, at)
-		l.id++
-		return append(args, groupID, at, l.id, streamID, now, e.Message)
+		l.id.last++
+		return append(args, groupID, at, l.id.last, streamID, now, e.Message)
 	}
 	args := make([]any, 0, rowsPerInsert*6)
 	insert := func(stmt *sql.Stmt) error {

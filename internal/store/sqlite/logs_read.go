@@ -80,7 +80,7 @@ func (l *Logs) read(ctx context.Context, q store.LogQuery) (_ []store.LogEvent, 
 		return nil, err
 	}
 	low, high := between(q)
-	query, args := `FROM log_events e CROSS JOIN log_streams s ON s.id = e.stream_id WHERE e.group_id = ?`, []any{group}
+	events := eventsOfGroup(group)
 	if len(q.Streams) > 0 || q.Prefix != "" {
 		filter, values := streamFilter(group, q.Streams, q.Prefix)
 		var streams, only int64
@@ -103,29 +103,60 @@ func (l *Logs) read(ctx context.Context, q store.LogQuery) (_ []store.LogEvent, 
 		case 0:
 			return nil, nil
 		case 1:
-			query = `FROM log_events e INDEXED BY log_events_by_stream
-				CROSS JOIN log_streams s ON s.id = e.stream_id WHERE e.stream_id = ?`
-			args = []any{only}
+			events = eventsOfStream(only)
 		default:
-			// In the order of the group, past the events of other streams: the
-			// plus keeps SQLite from sorting all events of all these streams.
-			query += ` AND +e.stream_id IN (SELECT id FROM log_streams WHERE ` + filter + `)`
-			args = append(args, values...)
+			events = events.of(filter, values)
 		}
 	}
 	if !low.less(high) {
 		return nil, nil
 	}
-	order := " ORDER BY e.time, e.id LIMIT ?"
-	if q.Backward {
-		order = " ORDER BY e.time DESC, e.id DESC LIMIT ?"
-	}
-	rows, err := tx.QueryContext(ctx, `SELECT e.time, e.id, e.ingestion, s.name, e.message `+query+
-		` AND (e.time, e.id) > (?, ?) AND (e.time, e.id) < (?, ?)`+order,
-		append(args, low.time, low.id, high.time, high.id, q.Limit)...)
+	query, args := events.build(low, high, q.Backward, q.Limit)
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
+	return scanEvents(rows)
+}
+
+// eventsQuery is a query of events under construction.
+type eventsQuery struct {
+	from string
+	args []any
+}
+
+// eventsOfGroup goes through a group in the order of its events.
+func eventsOfGroup(group int64) eventsQuery {
+	return eventsQuery{`log_events e CROSS JOIN log_streams s ON s.id = e.stream_id WHERE e.group_id = ?`, []any{group}}
+}
+
+// eventsOfStream goes through one stream in the order of its events.
+func eventsOfStream(stream int64) eventsQuery {
+	return eventsQuery{`log_events e INDEXED BY log_events_by_stream
+		CROSS JOIN log_streams s ON s.id = e.stream_id WHERE e.stream_id = ?`, []any{stream}}
+}
+
+// of narrows it to the streams for which a filter holds. The plus keeps SQLite
+// from collecting and sorting all events of all these streams.
+func (e eventsQuery) of(filter string, values []any) eventsQuery {
+	return eventsQuery{
+		e.from + ` AND +e.stream_id IN (SELECT id FROM log_streams WHERE ` + filter + `)`,
+		append(e.args, values...),
+	}
+}
+
+// build returns the query for the events between two places.
+func (e eventsQuery) build(low, high place, backward bool, limit int) (query string, args []any) {
+	order := ` ORDER BY e.time, e.id LIMIT ?`
+	if backward {
+		order = ` ORDER BY e.time DESC, e.id DESC LIMIT ?`
+	}
+	return `SELECT e.time, e.id, e.ingestion, s.name, e.message FROM ` + e.from +
+			` AND (e.time, e.id) > (?, ?) AND (e.time, e.id) < (?, ?)` + order,
+		append(e.args, low.time, low.id, high.time, high.id, limit)
+}
+
+func scanEvents(rows *sql.Rows) ([]store.LogEvent, error) {
 	defer rows.Close()
 	var events []store.LogEvent
 	for rows.Next() {

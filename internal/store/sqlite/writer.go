@@ -52,10 +52,9 @@ func (r refusal) Unwrap() error { return r.error }
 // requests run again one at a time, so that each caller learns what became of
 // its own and a small one may pass where a large one did not fit.
 type writer struct {
-	conn                    *sql.Conn
 	begin, commit, rollback *sql.Stmt
-	// beforeCommit, set up before the first request, writes what is written
-	// once a commit and not once a request (counters).
+	// beforeCommit writes what is written once a commit and not once a request:
+	// counters. It belongs to the writer's goroutine.
 	beforeCommit []func() error
 
 	queue   chan *request
@@ -64,14 +63,13 @@ type writer struct {
 	once    sync.Once
 }
 
-func newWriter(conn *sql.Conn) (*writer, error) {
+func newWriter(db *DB) (*writer, error) {
 	w := &writer{
-		conn:    conn,
 		queue:   make(chan *request, queueLength),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
-	err := prepare(conn,
+	err := db.forWrites(
 		statement{&w.begin, "BEGIN IMMEDIATE"},
 		statement{&w.commit, "COMMIT"},
 		statement{&w.rollback, "ROLLBACK"})
@@ -139,7 +137,7 @@ func (w *writer) run() {
 			}
 		}
 		batch = w.collect(append(batch[:0], first))
-		w.run1(batch)
+		w.perform(batch)
 		clear(batch)
 	}
 }
@@ -161,7 +159,8 @@ func (w *writer) collect(batch []*request) []*request {
 	return batch
 }
 
-func (w *writer) run1(batch []*request) {
+// perform makes a batch durable, or what of it can be.
+func (w *writer) perform(batch []*request) {
 	err := w.try(batch)
 	if err == nil || len(batch) == 1 {
 		finish(batch, err)
