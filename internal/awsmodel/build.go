@@ -44,7 +44,7 @@ type Overlay struct {
 // shapes it does not have, on traits that contradict each other, and on
 // patterns that RewritePattern cannot rewrite.
 func Build(id string, m *Model, o Overlay) (*schema.Service, error) {
-	b := &builder{model: m, overlay: o, ids: map[string]schema.ShapeID{}}
+	b := &builder{model: m, shapes: maps.Clone(m.Shapes), overlay: o, ids: map[string]schema.ShapeID{}}
 	ops, err := b.chooseOperations()
 	if err != nil {
 		return nil, err
@@ -91,6 +91,7 @@ func Build(id string, m *Model, o Overlay) (*schema.Service, error) {
 
 type builder struct {
 	model   *Model
+	shapes  map[string]Shape // the model's, and those made for members with enums
 	overlay Overlay
 	names   []string // of the reachable shapes, sorted
 	ids     map[string]schema.ShapeID
@@ -121,7 +122,7 @@ func (b *builder) collect(ops []string) error {
 		if seen[name] {
 			return nil
 		}
-		s, ok := b.model.Shapes[name]
+		s, ok := b.shapes[name]
 		if !ok {
 			return fmt.Errorf("awsmodel: %s refers to shape %q, which is not there", from, name)
 		}
@@ -137,17 +138,16 @@ func (b *builder) collect(ops []string) error {
 		for _, e := range s.Members {
 			target := e.Value.Shape
 			if e.Value.Enum != nil {
-				base, ok := b.model.Shapes[target]
+				base, ok := b.shapes[target]
 				if !ok || base.Type != "string" {
 					return fmt.Errorf("awsmodel: %s.%s has an enum and is no string", name, e.Name)
 				}
 				target = memberEnumShape(name, e.Name)
-				if _, taken := b.model.Shapes[target]; taken && !seen[target] {
+				if _, taken := b.shapes[target]; taken && !seen[target] {
 					return fmt.Errorf("awsmodel: shape %s is in the way of an enum's", target)
 				}
 				base.Enum = e.Value.Enum
-				b.model.Shapes = maps.Clone(b.model.Shapes)
-				b.model.Shapes[target] = base
+				b.shapes[target] = base
 			}
 			if err := visit(name, target); err != nil {
 				return err
@@ -230,7 +230,7 @@ var timestampFormats = map[string]schema.TimestampFormat{
 }
 
 func (b *builder) shape(name string) (schema.Shape, error) {
-	s := b.model.Shapes[name]
+	s := b.shapes[name]
 	out := schema.Shape{
 		Name:         name,
 		Kind:         kinds[s.Type],
@@ -304,7 +304,7 @@ func (b *builder) shape(name string) (schema.Shape, error) {
 }
 
 func (b *builder) member(shape string, s Shape, name string, r ShapeRef) (schema.Member, error) {
-	target := b.model.Shapes[r.Shape]
+	target := b.shapes[r.Shape]
 	m := schema.Member{
 		Name:         name,
 		Target:       b.ids[r.Shape],
@@ -449,7 +449,7 @@ func (b *builder) unusedOverlay() error {
 	}
 	for n := range b.overlay.QueryNames {
 		shape, member, _ := strings.Cut(n, ".")
-		if _, ok := b.ids[shape]; !ok || !hasMember(b.model.Shapes[shape], member) {
+		if _, ok := b.ids[shape]; !ok || !hasMember(b.shapes[shape], member) {
 			bad = append(bad, n)
 		}
 	}
