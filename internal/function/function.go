@@ -30,7 +30,11 @@ type Version struct {
 	Tracing         string            // "PassThrough" or "Active"
 	LogGroup        string            // "/aws/lambda/<name>" unless configured
 	LogFormat       string            // "Text" or "JSON"
-	Role            string
+	// Of the JSON format only: the least level of what the function logs
+	// ("TRACE" to "FATAL") and of what the platform does ("DEBUG", "INFO",
+	// "WARN"); empty: "INFO".
+	ApplicationLogLevel, SystemLogLevel string
+	Role                                string
 }
 
 // Invocation is one request to run a Version.

@@ -90,6 +90,9 @@ func (c *conn) gone() {
 	if c.s.parked == c {
 		c.s.parked = nil
 	}
+	if len(c.s.conns) == 0 {
+		c.s.moved.Broadcast()
+	}
 	c.s.mu.Unlock()
 }
 
@@ -176,7 +179,7 @@ func (c *conn) initError(h *head) bool {
 	if at != stateStarted {
 		return c.refuseTransition(h, at, stateInitError)
 	}
-	payload, tooLarge, err := c.readBody(h)
+	payload, _, tooLarge, err := c.readBody(h)
 	if err != nil {
 		s.mu.Lock()
 		s.state = stateStarted
@@ -203,8 +206,10 @@ func (c *conn) answer(h *head, id string, failed bool) bool {
 	s.mu.Lock()
 	at, known := s.state, s.event != nil && s.event.RequestID == id
 	ours := at == stateRunning && !s.undelivered && known
+	wantsStream := false
 	if ours {
 		s.state = stateAnswering
+		wantsStream = s.event.Stream
 	}
 	s.mu.Unlock()
 	switch {
@@ -215,14 +220,15 @@ func (c *conn) answer(h *head, id string, failed bool) bool {
 	}
 
 	switch {
-	case failed || h.responseMode == "":
-	case strings.EqualFold(h.responseMode, "streaming"):
+	case failed:
+	case strings.EqualFold(h.responseMode, "streaming"), wantsStream && h.chunked && h.responseMode == "":
 		return c.stream(h)
+	case h.responseMode == "":
 	default:
 		s.answered(&Answer{Failed: true, ErrorType: ErrorResponseMode})
 		return c.refuse(h, http.StatusBadRequest, "InvalidFunctionResponseMode", "Invalid function response mode")
 	}
-	payload, tooLarge, err := c.readBody(h)
+	payload, late, tooLarge, err := c.readBody(h)
 	if err != nil {
 		s.mu.Lock()
 		s.state = stateRunning // nothing was taken: the runtime may send it again
@@ -236,6 +242,8 @@ func (c *conn) answer(h *head, id string, failed bool) bool {
 			`{"errorMessage":"Response payload size exceeded maximum allowed payload size (%d bytes).","errorType":%q}`, MaxPayload, ErrorResponseTooLarge)}
 	case failed:
 		a.Failed, a.ErrorType = true, validErrorType(h.errorType)
+	case late != nil:
+		a.Failed, a.ErrorType, a.Payload = true, late.Type, late.Payload
 	}
 	s.answered(a)
 	if tooLarge {
@@ -244,12 +252,13 @@ func (c *conn) answer(h *head, id string, failed bool) bool {
 	return c.accepted(h)
 }
 
-// answered passes an answer on. From now on the runtime may ask for more.
+// answered passes an answer on. After that the runtime may ask for more, also on
+// another connection: Next must not overtake Answer.
 func (s *Server) answered(a *Answer) {
+	s.handler.Answer(a)
 	s.mu.Lock()
 	s.state, s.event = stateAnswered, nil
 	s.mu.Unlock()
-	s.handler.Answer(a)
 }
 
 // stream passes a response on as it comes.
@@ -269,16 +278,16 @@ func (c *conn) stream(h *head) bool {
 	b := c.in.body(h)
 	c.proceed(h)
 	failure, rest := c.copyStream(pw, b)
-	s.mu.Lock()
-	s.stream = nil
-	s.state, s.event = stateAnswered, nil
-	s.mu.Unlock()
 	if failure != nil {
 		_ = pw.CloseWithError(failure)
 	} else {
 		_ = pw.Close()
 	}
 	s.handler.AnswerEnd(failure)
+	s.mu.Lock()
+	s.stream = nil
+	s.state, s.event = stateAnswered, nil
+	s.mu.Unlock()
 	switch {
 	case rest != nil:
 		return c.truncated(rest)
@@ -328,28 +337,29 @@ func trailerError(t *head) *Error {
 	return &Error{Type: validErrorType(t.errorType), Payload: payload}
 }
 
-// readBody reads a body of at most MaxPayload bytes. A larger one is read and
-// thrown away.
-func (c *conn) readBody(h *head) (payload []byte, tooLarge bool, err error) {
+// readBody reads a body of at most MaxPayload bytes, and the error that a
+// chunked one may end with: some runtimes (Go's) send every response as if they
+// streamed it. A larger body is read and thrown away.
+func (c *conn) readBody(h *head) (payload []byte, late *Error, tooLarge bool, err error) {
 	if !h.chunked {
 		if h.length > MaxPayload {
-			return nil, true, c.throwAway(h)
+			return nil, nil, true, c.throwAway(h)
 		}
 		c.proceed(h)
 		payload = make([]byte, h.length)
 		_, err = io.ReadFull(c.in.body(h), payload)
-		return payload, false, err
+		return payload, nil, false, err
 	}
 	c.proceed(h)
 	b := c.in.body(h)
 	payload, err = io.ReadAll(io.LimitReader(b, MaxPayload+1))
 	if err != nil || len(payload) <= MaxPayload {
-		return payload, false, err
+		return payload, trailerError(&b.trailers), false, err
 	}
 	if _, err := io.CopyN(io.Discard, b, maxDiscard); !errors.Is(err, io.EOF) {
 		h.close = true
 	}
-	return nil, true, nil
+	return nil, nil, true, nil
 }
 
 // throwAway reads an unwanted body, unless the client waits to hear whether to

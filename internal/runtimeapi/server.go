@@ -13,6 +13,7 @@ import (
 	"net"
 	"regexp"
 	"sync"
+	"time"
 )
 
 const (
@@ -37,6 +38,9 @@ type Event struct {
 	ClientContext   []byte // JSON; nil: none
 	CognitoIdentity []byte // JSON; nil: none
 	Payload         []byte // not changed, and not read after the Handler's Answer
+	// Stream: the response is wanted as it comes. A runtime that does not say
+	// that it streams, but sends its response in chunks, is then taken to.
+	Stream bool
 }
 
 // Answer is what the runtime answered to an Event.
@@ -105,7 +109,7 @@ type Server struct {
 	ln      net.Listener
 
 	mu     sync.Mutex
-	moved  sync.Cond // a parked connection was released
+	moved  sync.Cond // a parked connection was released, or the last one is gone
 	closed bool
 	state  state
 	event  *Event // while Running or Answering
@@ -208,6 +212,25 @@ func (s *Server) Abort(err *Error) {
 	s.mu.Unlock()
 	if stream != nil {
 		_ = stream.CloseWithError(err)
+	}
+}
+
+// Settle waits, after the runtime has ended, until all that it sent was read, or
+// a process that it left behind has held a connection open for longer than
+// limit.
+func (s *Server) Settle(limit time.Duration) {
+	expired := false
+	timer := time.AfterFunc(limit, func() {
+		s.mu.Lock()
+		expired = true
+		s.mu.Unlock()
+		s.moved.Broadcast()
+	})
+	defer timer.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.conns) > 0 && !expired && !s.closed {
+		s.moved.Wait()
 	}
 }
 

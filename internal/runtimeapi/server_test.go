@@ -431,6 +431,31 @@ func TestStreaming(t *testing.T) {
 		}
 		<-h.ends
 	})
+	t.Run("chunks that nobody called a stream", func(t *testing.T) {
+		chunks := "POST " + pathInvocation + "a/response HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+		for _, wanted := range []bool{false, true} {
+			s, h, addr := serve(t)
+			r := dial(t, addr)
+			r.write(getNext)
+			<-h.next
+			ev := event("a")
+			ev.Stream = wanted
+			if err := s.Send(ev); err != nil {
+				t.Fatal(err)
+			}
+			r.read()
+			r.write(chunks + "Lambda-Runtime-Function-Error-Type: errorString\r\nLambda-Runtime-Function-Error-Body: e30=\r\n\r\n")
+			a := <-h.answers
+			if streamed := a.Stream != nil; streamed != wanted || !wanted && (!a.Failed || string(a.Payload) != "{}") {
+				t.Errorf("%+v", a)
+			}
+			if wanted {
+				if _, err := io.ReadAll(a.Stream); err == nil {
+					t.Error("no error")
+				}
+			}
+		}
+	})
 	t.Run("aborted", func(t *testing.T) {
 		s, h, r, _ := running(t, "a")
 		r.write(start + "3\r\nabc\r\n")

@@ -1,0 +1,427 @@
+// Package invoke runs functions: from "invoke this version" to its response. It
+// keeps pools of execution environments, starts and ends them, limits
+// concurrency, writes the function's log, and retries asynchronous invocations.
+package invoke
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/internal/runtimeapi"
+	"github.com/paddock-run/paddock/internal/runtimes"
+	"github.com/paddock-run/paddock/internal/sandbox"
+)
+
+// Runtimes says how to start a runtime; *runtimes.Runtimes does.
+type Runtimes interface {
+	// Resolve's error wraps function.ErrNoRuntime where this host cannot run it.
+	Resolve(runtime string) (*runtimes.Runtime, error)
+}
+
+// Options configures New. Driver, Runtimes and Logs must be set.
+type Options struct {
+	Driver   sandbox.Driver
+	Runtimes Runtimes
+	Logs     LogSink
+	// Concurrency limits how many invocations of an account run at a time in a
+	// region; 0: 1000.
+	Concurrency int
+	// IdleExpiry is how long an environment is kept without an invocation; 0: 10
+	// minutes.
+	IdleExpiry time.Duration
+	// FreezeAfter is how long after an invocation its environment is frozen; 0:
+	// 5 ms. While requests keep coming, nothing is frozen.
+	FreezeAfter time.Duration
+	// InitLimit shortens the 10 s that Init may take; 0: 10 s.
+	InitLimit time.Duration
+	// AWSEndpoint becomes AWS_ENDPOINT_URL in the functions; empty: not set.
+	AWSEndpoint string
+	// Credentials makes what an environment signs its AWS requests with; nil:
+	// random ones.
+	Credentials func(*function.Version) Credentials
+	// Events limits how many asynchronous invocations wait, those that wait to be
+	// retried included; 0: 10 000.
+	Events int
+	// EventConcurrency limits how many of them run at a time; 0: 100.
+	EventConcurrency int
+	// Logger takes what goes wrong with the machinery, not with functions; nil:
+	// slog.Default.
+	Logger *slog.Logger
+}
+
+// Invoker implements function.Invoker.
+type Invoker struct {
+	opts   Options
+	log    *slog.Logger
+	events *eventQueue
+
+	pools    sync.Map // ARN → *lineage
+	accounts sync.Map // account/region → *atomic.Int64: invocations that run
+
+	life    context.Context // ends when environments must not start any more
+	endLife context.CancelFunc
+	living  living
+
+	closing atomic.Bool
+	active  atomic.Int64 // calls of Invoke and InvokeStream, and events that run
+	quiet   chan struct{}
+}
+
+var _ function.Invoker = (*Invoker)(nil)
+
+// New makes an Invoker. It starts nothing until it is called.
+func New(opts Options) *Invoker {
+	def := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	def(&opts.IdleExpiry, 10*time.Minute)
+	def(&opts.FreezeAfter, 5*time.Millisecond)
+	def(&opts.InitLimit, initLimit)
+	if opts.Concurrency == 0 {
+		opts.Concurrency = 1000
+	}
+	if opts.Events == 0 {
+		opts.Events = 10_000
+	}
+	if opts.EventConcurrency == 0 {
+		opts.EventConcurrency = 100
+	}
+	if opts.Credentials == nil {
+		opts.Credentials = randomCredentials
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	i := &Invoker{opts: opts, log: opts.Logger, quiet: make(chan struct{}, 1)}
+	i.life, i.endLife = context.WithCancel(context.Background())
+	i.events = newEventQueue(opts.Events, opts.EventConcurrency, opts.Logger, i.invoke)
+	return i
+}
+
+// lineage is the revisions of one function version.
+type lineage struct {
+	current atomic.Pointer[pool]
+	mu      sync.Mutex
+	old     []string // revisions that were replaced, the latest last
+}
+
+// pool returns the pool for a version. A revision that was not seen before
+// replaces the one before it. A request that was on its way with an older one
+// still runs that.
+func (i *Invoker) pool(v *function.Version) *pool {
+	found, ok := i.pools.Load(v.ARN)
+	if !ok {
+		found, _ = i.pools.LoadOrStore(v.ARN, &lineage{})
+	}
+	l := found.(*lineage)
+	if p := l.current.Load(); p != nil && p.v.RevisionID == v.RevisionID {
+		return p
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.current.Load()
+	if before != nil && before.v.RevisionID == v.RevisionID {
+		return before
+	}
+	p := newPool(i, v)
+	if slices.Contains(l.old, v.RevisionID) {
+		p.retired = true
+		return p
+	}
+	l.current.Store(p)
+	if before != nil {
+		if l.old = append(l.old, before.v.RevisionID); len(l.old) > 16 {
+			l.old = slices.Delete(l.old, 0, 1)
+		}
+		before.retire()
+	}
+	return p
+}
+
+// Retire implements function.Invoker.
+func (i *Invoker) Retire(arn string) {
+	if found, ok := i.pools.LoadAndDelete(arn); ok {
+		if p := found.(*lineage).current.Load(); p != nil {
+			p.retire()
+		}
+	}
+}
+
+// run is one invocation on its way through an environment.
+type run struct {
+	inv   *function.Invocation
+	event runtimeapi.Event
+	slot  *atomic.Int64 // of the account's concurrency
+
+	outcome chan *outcome // gets one
+	done    chan struct{} // closed when the log has its end, and tail is known
+	tail    []byte
+
+	// Guarded by the environment.
+	started           time.Time
+	settled, released bool
+	status            string
+	errorType         string
+	reported          bool
+	duration, init    time.Duration
+}
+
+// outcome is what an invocation came to.
+type outcome struct {
+	payload     []byte
+	contentType string
+	stream      io.ReadCloser
+	failure     *failure
+}
+
+// release gives the account's slot back: the function's work is done.
+func (r *run) release() {
+	if !r.released {
+		r.released = true
+		r.slot.Add(-1)
+	}
+}
+
+// begin runs an invocation until its outcome is known, or ctx is done: then the
+// function goes on by itself. stream: the response is wanted as it comes.
+func (i *Invoker) begin(ctx context.Context, inv *function.Invocation, stream bool) (*run, *outcome, error) {
+	v := inv.Version
+	slot := i.slot(v)
+	if slot.Add(1) > int64(i.opts.Concurrency) {
+		slot.Add(-1)
+		return nil, nil, &function.ErrThrottled{Reason: "ConcurrentInvocationLimitExceeded"}
+	}
+	p := i.pool(v)
+	r := &run{inv: inv, slot: slot, outcome: make(chan *outcome, 1), done: make(chan struct{}), status: statusSuccess}
+	r.event = runtimeapi.Event{
+		RequestID: inv.RequestID, InvokedARN: inv.InvokedARN,
+		TraceID:       traceHeader(inv.TraceID, "1:"+shortHash(v.ARN)+":0"),
+		ClientContext: inv.ClientContext, Payload: inv.Payload, Stream: stream,
+	}
+	if r.event.InvokedARN == "" {
+		r.event.InvokedARN = v.ARN
+	}
+	if len(inv.Payload) == 0 {
+		r.event.Payload = []byte("{}") // as Lambda does
+	}
+	for {
+		e, err := p.acquire(ctx)
+		if err != nil {
+			slot.Add(-1)
+			return nil, nil, err
+		}
+		if ctx.Done() == nil {
+			if !e.invoke(r) {
+				continue
+			}
+			return r, <-r.outcome, nil
+		}
+		if e.needsInit() { // which takes long: the caller may leave meanwhile
+			go func() {
+				if !e.invoke(r) {
+					r.outcome <- &outcome{failure: &failure{err: function.ErrShuttingDown}}
+				}
+			}()
+		} else if !e.invoke(r) {
+			continue
+		}
+		select {
+		case o := <-r.outcome:
+			return r, o, nil
+		case <-ctx.Done():
+			go func() {
+				if o := <-r.outcome; o.stream != nil {
+					_ = o.stream.Close()
+				}
+			}()
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+func (i *Invoker) slot(v *function.Version) *atomic.Int64 {
+	type key struct{ account, region string }
+	k := key{v.Account, v.Region}
+	found, ok := i.accounts.Load(k)
+	if !ok {
+		found, _ = i.accounts.LoadOrStore(k, new(atomic.Int64))
+	}
+	return found.(*atomic.Int64)
+}
+
+// Invoke implements function.Invoker. A caller that leaves while its request
+// waits for an environment takes the request with it; once the function has the
+// event, it runs to its end.
+func (i *Invoker) Invoke(ctx context.Context, inv *function.Invocation) (*function.Result, error) {
+	if !i.enter() {
+		return nil, function.ErrShuttingDown
+	}
+	defer i.leave()
+	return i.invoke(ctx, inv)
+}
+
+func (i *Invoker) invoke(ctx context.Context, inv *function.Invocation) (*function.Result, error) {
+	r, o, err := i.begin(ctx, inv, false)
+	if err != nil {
+		return nil, err
+	}
+	if o.stream != nil {
+		o = collect(ctx, o.stream)
+	}
+	if o.failure != nil && o.failure.err != nil {
+		return nil, o.failure.err
+	}
+	result := &function.Result{Payload: o.payload}
+	if o.failure != nil {
+		result.FunctionError = "Unhandled"
+		result.Payload = o.failure.document(inv.RequestID)
+	}
+	if inv.Tail {
+		select {
+		case <-r.done:
+			result.LogTail = r.tail
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return result, nil
+}
+
+// collect reads a streamed response for a caller that wants it whole.
+func collect(ctx context.Context, stream io.ReadCloser) *outcome {
+	defer context.AfterFunc(ctx, func() { _ = stream.Close() })()
+	defer func() { _ = stream.Close() }()
+	payload, err := io.ReadAll(io.LimitReader(stream, runtimeapi.MaxPayload+1))
+	var failed *runtimeapi.Error
+	switch {
+	case errors.As(err, &failed):
+		return &outcome{failure: reported(failed)}
+	case ctx.Err() != nil:
+		return &outcome{failure: &failure{err: ctx.Err()}}
+	case err != nil:
+		return &outcome{failure: &failure{err: err}}
+	case len(payload) > runtimeapi.MaxPayload:
+		return &outcome{failure: tooLarge()}
+	}
+	return &outcome{payload: payload}
+}
+
+func (i *Invoker) enter() bool {
+	i.active.Add(1)
+	if i.closing.Load() {
+		i.leave()
+		return false
+	}
+	return true
+}
+
+func (i *Invoker) leave() {
+	if i.active.Add(-1) == 0 && i.closing.Load() {
+		select {
+		case i.quiet <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Close takes no more invocations, waits until those that run have finished, and
+// shuts all environments down. Asynchronous invocations that have not begun or
+// wait to be retried are lost, which is logged. When ctx is done before, what
+// still runs is ended, and ctx's error is returned.
+func (i *Invoker) Close(ctx context.Context) error {
+	i.closing.Store(true)
+	err := i.events.close(ctx)
+	for i.active.Load() > 0 && err == nil {
+		select {
+		case <-i.quiet:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	i.endLife()
+	i.pools.Range(func(_, found any) bool {
+		if p := found.(*lineage).current.Load(); p != nil {
+			p.retire()
+		}
+		return true
+	})
+	if err == nil {
+		err = i.living.wait(ctx) // for functions whose callers have left, too
+	}
+	if err != nil {
+		i.living.each(func(e *environment) { go e.abort() })
+		_ = i.living.wait(context.Background()) // they are being killed
+	}
+	return err
+}
+
+// living is the environments that there are.
+type living struct {
+	mu    sync.Mutex
+	set   map[*environment]struct{}
+	empty chan struct{} // closed when set is empty; nil while nobody waits
+}
+
+func (l *living) add(e *environment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.set == nil {
+		l.set = make(map[*environment]struct{})
+	}
+	l.set[e] = struct{}{}
+}
+
+func (l *living) remove(e *environment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.set, e)
+	if len(l.set) == 0 && l.empty != nil {
+		close(l.empty)
+		l.empty = nil
+	}
+}
+
+func (l *living) each(f func(*environment)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for e := range l.set {
+		f(e)
+	}
+}
+
+// wait waits until there are none.
+func (l *living) wait(ctx context.Context) error {
+	l.mu.Lock()
+	if len(l.set) == 0 {
+		l.mu.Unlock()
+		return nil
+	}
+	if l.empty == nil {
+		l.empty = make(chan struct{})
+	}
+	empty := l.empty
+	l.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
