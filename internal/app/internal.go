@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -21,8 +22,8 @@ func (d *daemon) internal() http.Handler {
 
 // serveCode answers the URL in GetFunction's Code.Location.
 func (d *daemon) serveCode(w http.ResponseWriter, r *http.Request) {
-	blob, err := d.lambda.CodeByToken(r.Context(), r.PathValue("token"))
-	if errors.Is(err, lambda.ErrBadToken) {
+	code, err := d.lambda.CodeByToken(r.Context(), r.PathValue("token"))
+	if errors.Is(err, lambda.ErrCodeToken) {
 		http.Error(w, "the link is not valid, or older than ten minutes: call GetFunction again", http.StatusForbidden)
 		return
 	}
@@ -31,9 +32,10 @@ func (d *daemon) serveCode(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the archive cannot be read", http.StatusInternalServerError)
 		return
 	}
-	defer blob.Close()
+	defer code.Content.Close()
 	w.Header().Set("Content-Type", "application/zip")
-	http.ServeContent(w, r, "", time.Time{}, blob)
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": code.FileName}))
+	http.ServeContent(w, r, "", time.Time{}, code.Content)
 }
 
 // serveReset empties everything, for test suites, where the operator allows it.
