@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 //go:embed all:bootstraps
@@ -67,6 +68,9 @@ func (r *Runtimes) unpack(lang language) (string, error) {
 // longer than all the rest the bootstrap does. Without it things only start
 // slower.
 func (r *Runtimes) compile(ctx context.Context, python Interpreter, dir string) {
+	if compiled(python, dir) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, python.Path, "-I", "-m", "compileall", "-q", dir)
@@ -75,6 +79,28 @@ func (r *Runtimes) compile(ctx context.Context, python Interpreter, dir string) 
 		r.log.Warn("cannot compile the Python bootstrap", slog.String("python", python.Path),
 			slog.String("dir", dir), slog.Any("err", err), slog.String("output", string(out)))
 	}
+}
+
+// compiled says whether every module has byte code for that Python which is no
+// older than the module.
+func compiled(python Interpreter, dir string) bool {
+	sources, err := filepath.Glob(filepath.Join(dir, "*", "*.py"))
+	if err != nil {
+		return false
+	}
+	for _, source := range sources {
+		folder, name := filepath.Split(source)
+		code := fmt.Sprintf("%s.cpython-%d%d.pyc", strings.TrimSuffix(name, ".py"), python.Version.Major, python.Version.Minor)
+		of, err := os.Stat(source)
+		if err != nil {
+			return false
+		}
+		is, err := os.Stat(filepath.Join(folder, "__pycache__", code))
+		if err != nil || is.ModTime().Before(of.ModTime()) {
+			return false
+		}
+	}
+	return len(sources) > 0
 }
 
 // writeFile makes a file appear whole or not at all, readable to the functions'
