@@ -188,6 +188,8 @@ func sample(r *rand.Rand, re *syntax.Regexp) string {
 	return ""
 }
 
+var patternWords = regexp.MustCompile(`[a-z]{3,}`)
+
 // damage changes a string in one to three places, with letters that the
 // pattern has, so that what is almost right comes up often.
 func damage(r *rand.Rand, s, pattern string) string {
@@ -195,7 +197,12 @@ func damage(r *rand.Rand, s, pattern string) string {
 	rs := []rune(s)
 	for range 1 + r.IntN(3) {
 		at := r.IntN(len(rs) + 1)
-		switch r.IntN(3) {
+		switch r.IntN(4) {
+		case 3:
+			// A word of the pattern's in front: what a look-ahead is about.
+			if words := patternWords.FindAllString(pattern, -1); words != nil {
+				rs = append([]rune(words[r.IntN(len(words))]), rs...)
+			}
 		case 0:
 			rs = append(rs[:at:at], append([]rune{letters[r.IntN(len(letters))]}, rs[at:]...)...)
 		case 1:
