@@ -201,7 +201,8 @@ func damage(r *rand.Rand, s, pattern string) string {
 		case 3:
 			// A word of the pattern's in front: what a look-ahead is about.
 			if words := patternWords.FindAllString(pattern, -1); words != nil {
-				rs = append([]rune(words[r.IntN(len(words))]), rs...)
+				word := []rune(words[r.IntN(len(words))])
+				rs = append(append(word, letters[r.IntN(len(letters))]), rs...)
 			}
 		case 0:
 			rs = append(rs[:at:at], append([]rune{letters[r.IntN(len(letters))]}, rs[at:]...)...)
