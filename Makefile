@@ -50,7 +50,7 @@ cross:
 
 ## bench: the benchmarks, side by side with what else is installed
 bench: build
-	@go run ./bench/cmd/bench -paddock bin/paddock
+	@go run ./bench -paddock bin/paddock
 
 ## fuzz: every fuzz target for FUZZTIME each
 FUZZTIME ?= 20s

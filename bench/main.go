@@ -1,0 +1,62 @@
+// Bench measures Paddock side by side with what else is installed, and prints
+// the tables of docs/performance.md: make bench.
+//
+// Both sides of a comparison run in the same minutes, in turn, with the same
+// client and the same function binary; the figures are medians over rounds. The
+// AWS Lambda Runtime Interface Emulator is taken from $RIE or from the path
+// (go install github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie@latest);
+// without it its rows are left out.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+func main() {
+	paddock := flag.String("paddock", "bin/paddock", "the binary to measure")
+	rounds := flag.Int("rounds", 5, "rounds of each comparison")
+	length := flag.Duration("length", 3*time.Second, "of one measurement under load")
+	sandbox := flag.String("sandbox", "auto", "Paddock's --sandbox")
+	flag.Parse()
+	if err := run(*paddock, *sandbox, *rounds, *length); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(paddock, sandbox string, rounds int, length time.Duration) error {
+	dir, err := os.MkdirTemp("", "paddock-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	// Functions run as another user, who has to reach their code.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	function := filepath.Join(dir, "bootstrap")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-tags", "lambda.norpc", "-o", function, "./bench/function")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("the function does not build: %w\n%s", err, out)
+	}
+	b := &bench{paddock: paddock, sandbox: sandbox, dir: dir, function: function, rounds: rounds, length: length}
+	for _, measure := range []func() error{b.start, b.warm, b.cold, b.control} {
+		if err := measure(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type bench struct {
+	paddock, sandbox string
+	dir, function    string
+	rounds           int
+	length           time.Duration
+}
