@@ -1,0 +1,213 @@
+//go:build linux && (amd64 || arm64)
+
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/paddock-run/paddock/internal/sandbox"
+)
+
+// Driver implements sandbox.Driver.
+type Driver struct {
+	network  Network
+	cgroups  hierarchy
+	why      error // what keeps cgroups from being complete
+	template *template
+	null     *os.File
+	dumpable int // of this process
+
+	mu        sync.Mutex
+	sandboxes map[*Sandbox]struct{}
+	made      int // sandboxes so far; names their cgroups
+	closed    bool
+}
+
+var _ sandbox.Driver = (*Driver)(nil)
+
+// New makes a driver, after it has removed the cgroups that a driver of a daemon
+// that was killed left. It runs a program in a first environment; the error says
+// what this host or process lacks for that.
+func New(opts Options) (sandbox.Driver, error) {
+	d, err := newDriver(opts)
+	if err != nil {
+		return nil, fmt.Errorf("the linux sandbox driver does not work here: %w", err)
+	}
+	return d, nil
+}
+
+func newDriver(opts Options) (_ *Driver, err error) {
+	network := opts.Network
+	switch network {
+	case "":
+		network = NetworkHost
+	case NetworkHost, NetworkNone:
+	default:
+		return nil, fmt.Errorf("unknown network %q", network)
+	}
+	if os.Geteuid() != 0 {
+		return nil, errors.New("it needs root")
+	}
+	d := &Driver{network: network, cgroups: noHierarchy{}, sandboxes: map[*Sandbox]struct{}{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	// Descriptors that this process inherited would reach functions; Go opens its
+	// own close-on-exec.
+	if err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("mark inherited descriptors close-on-exec (Linux 5.11 or later?): %w", err)
+	}
+	if d.dumpable, err = unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("read the dumpable flag: %w", err)
+	}
+	if d.dumpable == 2 { // "readable by root": a value that cannot be set
+		d.dumpable = 0
+	}
+	if d.null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+		return nil, err
+	}
+	filter, err := seccompFilter()
+	if err != nil {
+		return nil, err
+	}
+	program, err := initProgram(initMachine, initCode, filter)
+	if err != nil {
+		return nil, err
+	}
+	if d.template, err = newTemplate(program, network); err != nil {
+		return nil, err
+	}
+	d.cgroups, d.why = findHierarchy()
+	return d, d.probe()
+}
+
+// probe runs the smallest program there is in an environment.
+func (d *Driver) probe() (err error) {
+	s, err := d.New(context.Background(), &sandbox.Spec{ID: "probe", Processes: 16})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Destroy()) }()
+	p, err := s.Start(context.Background(), &sandbox.Command{
+		Path: initPath, Args: []string{"init", "probe"}, Dir: layout.Task,
+	})
+	if err != nil {
+		return err
+	}
+	<-p.Done()
+	if exit := p.Exit(); exit != (sandbox.Exit{}) {
+		return fmt.Errorf("a program in a first environment ended with code %d, signal %d", exit.Code, exit.Signal)
+	}
+	return nil
+}
+
+// Name implements sandbox.Driver.
+func (d *Driver) Name() string { return "linux" }
+
+// Isolation implements sandbox.Driver.
+func (d *Driver) Isolation() string {
+	var line strings.Builder
+	fmt.Fprintf(&line, "linux: own file system, processes, user %d and seccomp filter", userID)
+	if d.network == NetworkHost {
+		line.WriteString("; network shared with the host, its loopback services included")
+	} else {
+		line.WriteString("; no network but an own loopback interface")
+	}
+	lacking := missing(d.cgroups, memoryController, pidsController, cpuController)
+	if len(lacking) == 0 {
+		fmt.Fprintf(&line, "; memory, processes and CPU limited by %s", d.cgroups.name())
+	} else {
+		fmt.Fprintf(&line, "; NOT limited: %s (%s", strings.Join(lacking, ", "), d.cgroups.name())
+		if d.why != nil {
+			fmt.Fprintf(&line, ": %s", strings.ReplaceAll(d.why.Error(), "\n", "; "))
+		}
+		line.WriteString(")")
+	}
+	if d.cgroups.has(memoryController) {
+		line.WriteString("; files in /tmp count as memory")
+	}
+	return line.String()
+}
+
+// New implements sandbox.Driver. The folders of the specification must be
+// readable by others, as the user of the environment is neither their owner nor
+// in their group.
+func (d *Driver) New(ctx context.Context, spec *sandbox.Spec) (sandbox.Sandbox, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !safeName(spec.ID) {
+		return nil, fmt.Errorf("sandbox: %q is no ID of an environment", spec.ID)
+	}
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil, sandbox.ErrDestroyed
+	}
+	d.made++
+	name := strconv.Itoa(d.made)
+	d.mu.Unlock()
+
+	if d.network == NetworkHost {
+		if err := d.template.refresh(); err != nil {
+			return nil, fmt.Errorf("copy the host's resolver settings: %w", err)
+		}
+	}
+	s, err := d.newSandbox(spec, name)
+	if err != nil {
+		return nil, fmt.Errorf("make environment %s: %w", spec.ID, err)
+	}
+	d.mu.Lock()
+	closed := d.closed
+	if !closed {
+		d.sandboxes[s] = struct{}{}
+	}
+	d.mu.Unlock()
+	if closed {
+		return nil, errors.Join(sandbox.ErrDestroyed, s.Destroy())
+	}
+	return s, nil
+}
+
+// Close implements sandbox.Driver. The driver makes no sandbox after it.
+func (d *Driver) Close() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	left := make([]*Sandbox, 0, len(d.sandboxes))
+	for s := range d.sandboxes {
+		left = append(left, s)
+	}
+	d.mu.Unlock()
+
+	var errs []error
+	for _, s := range left {
+		errs = append(errs, s.Destroy())
+	}
+	if d.template != nil {
+		d.template.close()
+	}
+	if d.null != nil {
+		errs = append(errs, d.null.Close())
+	}
+	return errors.Join(append(errs, d.cgroups.close())...)
+}
+
+func (d *Driver) forget(s *Sandbox) {
+	d.mu.Lock()
+	delete(d.sandboxes, s)
+	d.mu.Unlock()
+}

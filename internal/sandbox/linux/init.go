@@ -1,0 +1,90 @@
+//go:build linux && (amd64 || arm64)
+
+package linux
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+//go:generate sh initcode/generate.sh
+
+// initPath is where the program of initcode stands inside an environment. It has
+// three modes, told apart by the number of its arguments:
+//
+//   - "init" alone is process 1: it mounts /proc, ignores SIGCHLD so that orphans
+//     leave no zombies, drops its capabilities, writes a 4-byte errno (0: ready)
+//     to descriptor 3 and sleeps until it is killed. As process 1 a function
+//     itself would ignore SIGTERM, could not abort() and would collect zombies.
+//   - "init probe" exits with 0.
+//   - "init", a status descriptor, a path, arguments: the gate that every process
+//     of the environment passes. It reads one to four gateLimits from the
+//     descriptor and sets them, installs the seccomp filter and executes the path.
+//     On failure it writes a gateStatus; the end of the stream tells success.
+//     The filter cannot be installed on the daemon's thread instead, because it
+//     forbids the clone3 that starts a process inside of a cgroup; limits cannot
+//     be set from outside without CAP_SYS_RESOURCE, which containers lack.
+const initPath = "/var/rapid/init"
+
+// gateLimit is a resource limit for the gate to set.
+type gateLimit struct{ Resource, Soft, Hard uint64 }
+
+// gateStatus is how the gate reports a failure.
+type gateStatus struct{ Errno, Step uint32 }
+
+// Steps of the gate.
+const (
+	gateSetLimits = 1 + iota
+	gateSeccomp
+	gateExec
+)
+
+const (
+	initAddress = 0x400000
+	maxStatusFD = 255 // its number is one character of an argument
+)
+
+// initProgram wraps code, the output of the assembler, and the filter that the
+// gate installs, into an ELF program.
+func initProgram(machine elf.Machine, code []byte, filter []unix.SockFilter) ([]byte, error) {
+	const headers = 64 + 2*56
+	var body bytes.Buffer
+	body.Write(code)
+	for _, part := range []any{uint64(len(filter)), filter} {
+		if err := binary.Write(&body, binary.LittleEndian, part); err != nil {
+			return nil, fmt.Errorf("append the seccomp filter to init: %w", err)
+		}
+	}
+	size := uint64(headers + body.Len())
+	header := elf.Header64{
+		Ident:     [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+		Type:      uint16(elf.ET_EXEC),
+		Machine:   uint16(machine),
+		Version:   uint32(elf.EV_CURRENT),
+		Entry:     initAddress + headers,
+		Phoff:     64,
+		Ehsize:    64,
+		Phentsize: 56,
+		Phnum:     2,
+		Shentsize: 64,
+	}
+	segments := []elf.Prog64{
+		{
+			Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X),
+			Vaddr: initAddress, Paddr: initAddress, Filesz: size, Memsz: size,
+			Align: 0x10000, // arm64 kernels may have pages of 64 KiB
+		},
+		{Type: uint32(elf.PT_GNU_STACK), Flags: uint32(elf.PF_R | elf.PF_W), Align: 16},
+	}
+	var program bytes.Buffer
+	for _, part := range []any{header, segments, body.Bytes()} {
+		if err := binary.Write(&program, binary.LittleEndian, part); err != nil {
+			return nil, fmt.Errorf("write the ELF header of init: %w", err)
+		}
+	}
+	return program.Bytes(), nil
+}

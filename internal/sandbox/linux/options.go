@@ -1,0 +1,24 @@
+// Package linux is the sandbox driver that isolates: it builds each environment
+// from namespaces, cgroups, a seccomp filter and a read-only file system with a
+// handful of system calls, without a container engine.
+//
+// It needs root for now, Linux 5.12 or later, and amd64 or arm64.
+package linux
+
+// Network is what an environment's processes can reach.
+type Network string
+
+const (
+	// NetworkHost shares the host's network: functions reach what the host
+	// reaches, its loopback services and abstract Unix sockets included.
+	NetworkHost Network = "host"
+	// NetworkNone gives each environment a loopback interface of its own and
+	// nothing else.
+	NetworkNone Network = "none"
+)
+
+// Options are the settings of a driver; the zero value is usable.
+type Options struct {
+	// Network is NetworkHost when empty.
+	Network Network
+}

@@ -1,0 +1,256 @@
+//go:build linux && (amd64 || arm64)
+
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/paddock-run/paddock/internal/sandbox"
+)
+
+// endWait bounds how long Destroy waits for killed processes. Only a process that
+// hangs inside of the kernel (a dead network file system) takes longer than
+// milliseconds.
+const endWait = 30 * time.Second
+
+var errFrozen = errors.New("sandbox: frozen")
+
+// layout is that of AWS Lambda.
+var layout = sandbox.Layout{Task: "/var/task", Opt: "/opt", Lang: "/var/lang", Runtime: "/var/runtime", Tmp: "/tmp"}
+
+// Sandbox implements sandbox.Sandbox.
+type Sandbox struct {
+	driver *Driver
+	spec   sandbox.Spec
+	thread *thread
+	group  group
+	init   int // ID of process 1 on the host; 0: not started
+
+	// mu is held while processes start, freeze, thaw and are destroyed. Nothing
+	// may start in a frozen environment: the thread would freeze with it.
+	mu        sync.Mutex
+	started   []*process
+	listeners []net.Listener
+	frozen    bool
+	destroyed bool
+	err       error // of Destroy
+
+	ending atomic.Bool  // Destroy has begun
+	ooms   atomic.Int64 // OOM kills that Exits have accounted for
+}
+
+var _ sandbox.Sandbox = (*Sandbox)(nil)
+
+// newSandbox makes an environment; name is that of its cgroup.
+func (d *Driver) newSandbox(spec *sandbox.Spec, name string) (*Sandbox, error) {
+	s := &Sandbox{driver: d, spec: *spec, group: noGroup{}}
+	g, err := d.cgroups.create(name, limits{
+		memory: int64(spec.MemoryMB) << 20,
+		pids:   s.processes() + 1, // process 1
+		cpu:    spec.CPUQuota,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.group = g
+	s.thread = newThread()
+	if err := s.thread.do(s.build); err != nil {
+		return nil, errors.Join(err, s.Destroy())
+	}
+	return s, nil
+}
+
+func (s *Sandbox) processes() int {
+	if s.spec.Processes == 0 {
+		return defaultProcesses
+	}
+	return s.spec.Processes
+}
+
+// Layout implements sandbox.Sandbox: as on AWS Lambda.
+func (s *Sandbox) Layout() sandbox.Layout { return layout }
+
+// Listen implements sandbox.Sandbox. With NetworkNone the listener is in the
+// environment's own network and only its processes reach it. With NetworkHost it
+// is on the host's loopback interface, where other processes of the host reach
+// it too, and the system chooses the port.
+func (s *Sandbox) Listen(port int) (net.Listener, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.destroyed {
+		return nil, sandbox.ErrDestroyed
+	}
+	if s.driver.network == NetworkHost {
+		port = 0
+	}
+	var listener net.Listener
+	// A socket belongs for good to the network of the thread that made it.
+	err := s.thread.do(func() (err error) {
+		var config net.ListenConfig
+		config.SetMultipathTCP(false) // loopback has one path
+		listener, err = config.Listen(context.Background(), "tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.listeners = append(s.listeners, listener)
+	return listener, nil
+}
+
+// Start implements sandbox.Sandbox. It returns when the program runs or has
+// failed to.
+func (s *Sandbox) Start(ctx context.Context, cmd *sandbox.Command) (sandbox.Process, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !filepath.IsAbs(cmd.Path) {
+		return nil, fmt.Errorf("sandbox: path of the program is not absolute: %q", cmd.Path)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.destroyed:
+		return nil, sandbox.ErrDestroyed
+	case s.frozen:
+		return nil, errFrozen
+	}
+	var pid int
+	err := s.thread.do(func() (err error) {
+		pid, err = s.start(cmd)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := newProcess(s, pid)
+	s.started = append(s.started, p)
+	return p, nil
+}
+
+// Freeze implements sandbox.Sandbox with the cgroup's freezer, or SIGSTOP.
+func (s *Sandbox) Freeze() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.destroyed {
+		return sandbox.ErrDestroyed
+	}
+	err := s.group.freeze()
+	if errors.Is(err, errNoFreezer) {
+		err = s.stop()
+	}
+	if err != nil {
+		return fmt.Errorf("freeze environment %s: %w", s.spec.ID, errors.Join(err, s.thaw()))
+	}
+	s.frozen = true
+	return nil
+}
+
+// Thaw implements sandbox.Sandbox.
+func (s *Sandbox) Thaw() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.destroyed {
+		return sandbox.ErrDestroyed
+	}
+	if err := s.thaw(); err != nil {
+		return fmt.Errorf("thaw environment %s: %w", s.spec.ID, err)
+	}
+	s.frozen = false
+	return nil
+}
+
+func (s *Sandbox) thaw() error {
+	err := s.group.thaw()
+	if errors.Is(err, errNoFreezer) {
+		err = s.signalAll(unix.SIGCONT)
+	}
+	return err
+}
+
+// Usage implements sandbox.Sandbox, from the cgroup: all zero without one that
+// counts memory.
+func (s *Sandbox) Usage() (sandbox.Usage, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.destroyed {
+		return sandbox.Usage{}, sandbox.ErrDestroyed
+	}
+	return s.group.usage()
+}
+
+// Destroy implements sandbox.Sandbox. The mounts and the network end with the
+// thread and the last process, without being undone one by one.
+func (s *Sandbox) Destroy() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.destroyed {
+		return s.err
+	}
+	s.destroyed = true
+	s.ending.Store(true)
+	defer s.driver.forget(s)
+
+	var errs []error
+	if s.frozen {
+		errs = append(errs, s.thaw()) // version 1 keeps SIGKILL from the frozen
+	}
+	errs = append(errs, s.endProcesses())
+	for _, listener := range s.listeners {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	s.thread.end()
+	errs = append(errs, s.group.remove())
+	if err := errors.Join(errs...); err != nil {
+		s.err = fmt.Errorf("destroy environment %s: %w", s.spec.ID, err)
+	}
+	return s.err
+}
+
+// endProcesses kills process 1, whereupon the kernel kills all others. It stays
+// until its siblings, which are this process's children, have been waited for.
+func (s *Sandbox) endProcesses() error {
+	if s.init == 0 {
+		return nil
+	}
+	if err := unix.Kill(s.init, unix.SIGKILL); err != nil {
+		return fmt.Errorf("kill process 1: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		for _, p := range s.started {
+			<-p.done
+		}
+		ended <- reap(s.init)
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(endWait):
+		return fmt.Errorf("processes are still alive %v after SIGKILL", endWait)
+	}
+}
+
+// reap waits for a child of this process and lets its ID go.
+func reap(pid int) error {
+	for {
+		_, err := unix.Wait4(pid, nil, 0, nil)
+		if !errors.Is(err, unix.EINTR) {
+			if err != nil {
+				err = fmt.Errorf("wait for process %d: %w", pid, err)
+			}
+			return err
+		}
+	}
+}

@@ -1,0 +1,15 @@
+//go:build !linux || !(amd64 || arm64)
+
+package linux
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/paddock-run/paddock/internal/sandbox"
+)
+
+// New fails: this system has no such driver.
+func New(Options) (sandbox.Driver, error) {
+	return nil, fmt.Errorf("the linux sandbox driver needs Linux on amd64 or arm64; this is %s on %s", runtime.GOOS, runtime.GOARCH)
+}

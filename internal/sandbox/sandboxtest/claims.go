@@ -1,0 +1,254 @@
+package sandboxtest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/paddock-run/paddock/internal/sandbox"
+)
+
+// Words of the errors that an attempt may be refused with.
+var (
+	noSuchFile = []string{"no such file or directory"}
+	readOnly   = []string{"read-only file system", "permission denied"}
+	unreadable = []string{"no such file or directory", "permission denied"}
+	notAllowed = []string{"operation not permitted", "permission denied", "function not implemented"}
+)
+
+func testFileSystem(t *testing.T, driver sandbox.Driver) {
+	secret := folder(t, map[string]string{"secret": "of the host"})
+	s := create(t, driver, sandbox.Spec{EphemeralMB: 16, Layers: []string{secret}})
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{
+		filepath.Join(secret, "secret"), "/etc/shadow", "/etc/ssh/sshd_config", "/etc/sudoers", "/etc/machine-id",
+		"/var/lib/dpkg/status", "/proc/1/environ", "/proc/1/root/etc/shadow", "/proc/1/cwd/etc/shadow",
+		fmt.Sprintf("/proc/%d/environ", os.Getpid()), "/proc/kcore", "/dev/mem", "/sys/kernel/notes",
+	} {
+		refused(t, s, unreadable, "read", path)
+	}
+	for _, path := range []string{home, "/home", "/srv", "/boot", secret, "/sys/fs/cgroup", "/etc/ssl/private"} {
+		refused(t, s, noSuchFile, "list", path)
+	}
+	layout := s.Layout()
+	for _, dir := range []string{
+		layout.Task, layout.Opt, layout.Lang, layout.Runtime, "/", "/usr", "/usr/bin", "/etc", "/etc/ssl/certs",
+		"/var", "/var/tmp", "/run", "/dev", "/var/rapid", "/proc/sys/kernel",
+	} {
+		refused(t, s, append([]string{"no such file or directory"}, readOnly...), "write", dir+"/attempt")
+		if dir != "/proc/sys/kernel" { // where no file can be made by anyone
+			refused(t, s, readOnly, "write", dir+"/attempt")
+		}
+	}
+	for _, file := range []string{"/etc/passwd", "/usr/bin/env", layout.Task + "/" + program, "/var/rapid/init"} {
+		refused(t, s, append([]string{"text file busy"}, readOnly...), "write", file)
+	}
+	refused(t, s, unreadable, "write", "/proc/sysrq-trigger") // not every kernel has it
+	if got, _ := run(t, s, "read", "/etc/passwd"); !strings.Contains(got, "sbx_user1051:x:993:990:") {
+		t.Errorf("/etc/passwd: %q", got)
+	}
+
+	// A full /tmp is an error to the function, of the size that was asked for.
+	got, exit := run(t, s, "fill", layout.Tmp+"/big", "64")
+	if exit != (sandbox.Exit{}) || !strings.Contains(got, "no space left on device") {
+		t.Errorf("filling %s: %q, %+v", layout.Tmp, got, exit)
+	}
+	if written, err := strconv.Atoi(strings.TrimPrefix(strings.SplitN(got, " MB", 2)[0], "error: after ")); err != nil || written < 14 || written > 16 {
+		t.Errorf("%s of 16 MB took %q", layout.Tmp, got)
+	}
+	if got, _ := run(t, create(t, driver, sandbox.Spec{EphemeralMB: 16}), "write", layout.Tmp+"/file"); got != "written" {
+		t.Errorf("%s of another environment: %q", layout.Tmp, got)
+	}
+}
+
+func testProcesses(t *testing.T, driver sandbox.Driver) {
+	other := create(t, driver, sandbox.Spec{})
+	victim, out := start(t, other, "tick")
+	s := create(t, driver, sandbox.Spec{})
+
+	names, _ := run(t, s, "list", "/proc")
+	var pids []string
+	for name := range strings.SplitSeq(names, " ") {
+		if _, err := strconv.Atoi(name); err == nil {
+			pids = append(pids, name)
+		}
+	}
+	if len(pids) != 2 || pids[0] != "1" {
+		t.Errorf("the subject sees processes %v, want process 1 and itself", pids)
+	}
+	for _, pid := range []int{victim.PID(), os.Getpid()} {
+		refused(t, s, []string{"no such process"}, "kill", strconv.Itoa(pid))
+	}
+	refused(t, s, notAllowed, "kill", "1")
+	// All that it may signal: itself.
+	if _, exit := run(t, s, "kill", "-1"); exit.Signal != 0 {
+		t.Errorf("kill -1: %+v", exit)
+	}
+	ticking(t, out, true)
+	if got, _ := run(t, s, "exit", "0"); got != "" {
+		t.Errorf("after the attempts: %q", got)
+	}
+}
+
+func testPrivileges(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{ID: "the-id"})
+	out, exit := run(t, s, "forbidden")
+	if exit != (sandbox.Exit{}) {
+		t.Fatalf("the subject failed: %+v", exit)
+	}
+	attempts := decode[map[string]string](t, out)
+	if len(attempts) < 25 {
+		t.Fatalf("only %d attempts were made", len(attempts))
+	}
+	for _, name := range sorted(attempts) {
+		if !slices.Contains(notAllowed, attempts[name]) {
+			t.Errorf("%s: %q, want one of %q", name, attempts[name], notAllowed)
+		}
+	}
+	// The errors above are the filter's: none came from wrong arguments.
+	status, _ := run(t, s, "read", "/proc/self/status")
+	for key, want := range map[string]string{
+		"CapInh": "0000000000000000", "CapPrm": "0000000000000000", "CapEff": "0000000000000000",
+		"CapBnd": "0000000000000000", "CapAmb": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2",
+		"Uid": "993\t993\t993\t993", "Gid": "990\t990\t990\t990", "Groups": "",
+	} {
+		_, after, found := strings.Cut(status, "\n"+key+":")
+		line, _, _ := strings.Cut(after, "\n")
+		if got := strings.TrimSpace(line); !found || got != want {
+			t.Errorf("%s in /proc/self/status: %q, want %q", key, got, want)
+		}
+	}
+	self := decode[self](t, first(run(t, s, "self")))
+	if self.UID != 993 || self.Host != "the-id" {
+		t.Errorf("user %d on host %q, want 993 on the-id", self.UID, self.Host)
+	}
+}
+
+func first[A, B any](a A, _ B) A { return a }
+
+func testMemory(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{MemoryMB: 64})
+	if out, exit := run(t, s, "allocate", "20"); exit != (sandbox.Exit{}) || out != "allocated 20 MB" {
+		t.Errorf("allocating 20 of 64 MB: %+v, %q", exit, out)
+	}
+	usage, err := s.Usage()
+	if err != nil || usage.MaxMemoryBytes < 20<<20 || usage.MaxMemoryBytes > 64<<20 || usage.OOMKills != 0 {
+		t.Errorf("usage after 20 MB: %+v, %v", usage, err)
+	}
+	// A child's end does not end the process that the daemon started.
+	if out, exit := run(t, s, "child", "allocate", "200"); exit != (sandbox.Exit{}) || out != "error: signal: killed" {
+		t.Errorf("a child allocating 200 of 64 MB: %+v, %q", exit, out)
+	}
+	if usage, err := s.Usage(); err != nil || usage.OOMKills != 1 {
+		t.Errorf("usage after a child's OOM kill: %+v, %v", usage, err)
+	}
+	for range 3 {
+		fresh := create(t, driver, sandbox.Spec{MemoryMB: 64})
+		if out, exit := run(t, fresh, "allocate", "200"); !exit.OOM || exit.Code != -1 || exit.Signal != 9 || out != "" {
+			t.Errorf("allocating 200 of 64 MB: %+v, %q", exit, out)
+		}
+		if usage, err := fresh.Usage(); err != nil || usage.OOMKills != 1 {
+			t.Errorf("usage after an OOM kill: %+v, %v", usage, err)
+		}
+		if out, exit := run(t, fresh, "raise", "9"); exit.OOM {
+			t.Errorf("SIGKILL by the process itself: %+v, %q", exit, out)
+		}
+	}
+}
+
+func testForks(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{Processes: 100})
+	out, _ := run(t, s, "fork", "1000")
+	if !strings.HasPrefix(out, "error: after ") || !strings.Contains(out, "resource temporarily unavailable") {
+		t.Fatalf("starting 1000 processes where 100 may be: %q", out)
+	}
+	if started, err := strconv.Atoi(strings.Fields(out)[2][:len(strings.Fields(out)[2])-1]); err != nil || started < 5 || started > 100 {
+		t.Errorf("%q, want some tens (each has several threads)", out)
+	}
+	if err := s.Destroy(); err != nil {
+		t.Errorf("Destroy: %v", err)
+	}
+	if out, exit := run(t, create(t, driver, sandbox.Spec{}), "fork", "20"); out != "started all" {
+		t.Errorf("starting 20 processes in another environment: %q, %+v", out, exit)
+	}
+}
+
+func testOpenFiles(t *testing.T, driver sandbox.Driver) {
+	for want, spec := range map[uint64]sandbox.Spec{1024: {}, 64: {OpenFiles: 64}} {
+		got := decode[self](t, first(run(t, create(t, driver, spec), "self")))
+		if got.Files != want {
+			t.Errorf("limit of descriptors %d, want %d", got.Files, want)
+		}
+	}
+}
+
+func testNetwork(t *testing.T, driver sandbox.Driver) {
+	host, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, host, "the host")
+	var environments []sandbox.Sandbox
+	for _, name := range []string{"one", "two"} {
+		s := create(t, driver, sandbox.Spec{ID: name})
+		listener, err := s.Listen(9001)
+		if err != nil {
+			t.Fatalf("Listen: %v", err)
+		}
+		if got := listener.Addr().String(); got != "127.0.0.1:9001" {
+			t.Errorf("address %s, want 127.0.0.1:9001", got)
+		}
+		serve(t, listener, name)
+		environments = append(environments, s)
+	}
+	for i, name := range []string{"one", "two"} {
+		if got, _ := run(t, environments[i], "dial", "127.0.0.1:9001"); got != name {
+			t.Errorf("%s reaches %q", name, got)
+		}
+		refused(t, environments[i], []string{"connection refused"}, "dial", host.Addr().String())
+	}
+	only, err := environments[0].Listen(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, only, "only in one")
+	if got, _ := run(t, environments[0], "dial", only.Addr().String()); got != "only in one" {
+		t.Errorf("one reaches %q", got)
+	}
+	refused(t, environments[1], []string{"connection refused"}, "dial", only.Addr().String())
+	refused(t, environments[1], []string{"network is unreachable"}, "dial", "192.0.2.1:80")
+	if conn, err := net.Dial("tcp4", only.Addr().String()); err == nil {
+		t.Error("the host reaches an environment's listener")
+		err = conn.Close()
+		if err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	}
+}
+
+func testUsage(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{})
+	if out, exit := run(t, s, "allocate", "30"); exit != (sandbox.Exit{}) {
+		t.Fatalf("%+v, %q", exit, out)
+	}
+	usage, err := s.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 0 is for drivers that cannot tell.
+	if usage.MaxMemoryBytes != 0 && (usage.MaxMemoryBytes < 30<<20 || usage.MaxMemoryBytes > 200<<20) {
+		t.Errorf("peak of a process that took 30 MB: %d bytes", usage.MaxMemoryBytes)
+	}
+	if usage.OOMKills != 0 {
+		t.Errorf("%d OOM kills", usage.OOMKills)
+	}
+}

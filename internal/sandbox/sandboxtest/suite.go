@@ -1,0 +1,492 @@
+package sandboxtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/paddock-run/paddock/internal/sandbox"
+)
+
+// Run runs the suite against the driver that newDriver makes.
+func Run(t *testing.T, newDriver func() (sandbox.Driver, error), can Capabilities) {
+	driver, err := newDriver()
+	if err != nil {
+		t.Fatalf("make the driver: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := driver.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	t.Logf("%s", driver.Isolation())
+
+	contract := map[string]func(*testing.T, sandbox.Driver){
+		"exit":            testExit,
+		"exec error":      testExecError,
+		"process":         testProcess,
+		"layout":          testLayout,
+		"listen":          testListen,
+		"freeze":          testFreeze,
+		"freeze at rest":  testFreezeAtRest,
+		"destroy":         testDestroy,
+		"destroy frozen":  testDestroyFrozen,
+		"destroy twice":   testDestroyTwice,
+		"usage":           testUsage,
+		"many at once":    testManyAtOnce,
+		"nothing is left": testNothingIsLeft,
+	}
+	for _, name := range sorted(contract) {
+		t.Run(name, func(t *testing.T) { contract[name](t, driver) })
+	}
+	for _, claim := range []struct {
+		name    string
+		claimed bool
+		test    func(*testing.T, sandbox.Driver)
+	}{
+		{"file system", can.FileSystem, testFileSystem},
+		{"processes", can.Processes, testProcesses},
+		{"privileges", can.Privileges, testPrivileges},
+		{"memory", can.Memory, testMemory},
+		{"forks", can.Forks, testForks},
+		{"open files", can.OpenFiles, testOpenFiles},
+		{"network", can.Network, testNetwork},
+	} {
+		t.Run(claim.name, func(t *testing.T) {
+			if !claim.claimed {
+				t.Skipf("the %s driver does not claim it here", driver.Name())
+			}
+			claim.test(t, driver)
+		})
+	}
+	t.Run("daemon killed", func(t *testing.T) { testDaemonKilled(t, newDriver, can.Processes) })
+	t.Run("close", func(t *testing.T) { testClose(t, newDriver) })
+}
+
+func sorted[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func testExit(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{})
+	for _, c := range []struct {
+		args []string
+		want sandbox.Exit
+	}{
+		{[]string{"exit", "0"}, sandbox.Exit{}},
+		{[]string{"exit", "7"}, sandbox.Exit{Code: 7}},
+		{[]string{"exit", "255"}, sandbox.Exit{Code: 255}},
+		{[]string{"raise", "15"}, sandbox.Exit{Code: -1, Signal: syscall.SIGTERM}},
+		{[]string{"raise", "9"}, sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}},
+		{[]string{"raise", "6"}, sandbox.Exit{Code: 2}}, // Go's runtime prints its stacks on SIGABRT and exits
+	} {
+		if _, got := run(t, s, c.args...); got != c.want {
+			t.Errorf("%v: %+v, want %+v", c.args, got, c.want)
+		}
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		p, _ := start(t, s, "sleep")
+		select {
+		case <-p.Done():
+			t.Fatalf("the process ended by itself: %+v", p.Exit())
+		default:
+		}
+		if err := p.Signal(sig); err != nil {
+			t.Fatalf("Signal(%v): %v", sig, err)
+		}
+		wait(t, p)
+		if want := (sandbox.Exit{Code: -1, Signal: sig}); p.Exit() != want {
+			t.Errorf("after %v: %+v, want %+v", sig, p.Exit(), want)
+		}
+		if err := p.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
+			t.Errorf("Signal to an ended process: %v, want os.ErrProcessDone", err)
+		}
+	}
+}
+
+func testExecError(t *testing.T, driver sandbox.Driver) {
+	dir := folder(t, map[string]string{"plain": "text", "garbage": "\x01\x02 no program", "noshell": "#!/no/such/interpreter\n"})
+	for _, name := range []string{"garbage", "noshell"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := create(t, driver, sandbox.Spec{Code: dir})
+	task := s.Layout().Task
+	for name, want := range map[string]error{
+		"missing": fs.ErrNotExist, "plain": fs.ErrPermission, "garbage": syscall.ENOEXEC,
+		"noshell": fs.ErrNotExist, "plain/below": syscall.ENOTDIR, ".": fs.ErrPermission,
+	} {
+		path := task + "/" + name
+		_, err := s.Start(context.Background(), &sandbox.Command{Path: path, Args: []string{name}, Dir: task})
+		var execErr *sandbox.ExecError
+		if !errors.As(err, &execErr) || execErr.Path != path || !errors.Is(err, want) {
+			t.Errorf("Start %s: %v, want an *ExecError with %v", name, err, want)
+		}
+	}
+	var execErr *sandbox.ExecError
+	_, err := s.Start(context.Background(), &sandbox.Command{Path: task + "/plain", Dir: "/no/such/folder"})
+	if !errors.Is(err, fs.ErrNotExist) || errors.As(err, &execErr) {
+		t.Errorf("Start in a missing folder: %v, want fs.ErrNotExist that is no *ExecError", err)
+	}
+	if _, err := s.Start(context.Background(), &sandbox.Command{Path: "plain"}); err == nil {
+		t.Error("Start of a relative path succeeded")
+	}
+	canceled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.Start(canceled, &sandbox.Command{Path: task + "/plain"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Start with a canceled context: %v", err)
+	}
+}
+
+// self is what the subject says about itself.
+type self struct {
+	Args  []string
+	Env   []string
+	Dir   string
+	Stdin string
+	Extra []string
+	FDs   []string
+	UID   int
+	Files uint64
+	Host  string
+}
+
+func testProcess(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{ID: "the-id"})
+	var extra []*os.File
+	for _, text := range []string{"one", "two"} {
+		read, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = read.Close() }()
+		if _, err := write.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+		if err := write.Close(); err != nil {
+			t.Fatal(err)
+		}
+		extra = append(extra, read)
+	}
+	p, out := startCommand(t, s, &sandbox.Command{
+		Args:  []string{"any name", "self", "extra", "extra", "", "ünï\ncode"},
+		Env:   []string{"A=1", "EMPTY=", "B=x=y"},
+		Dir:   s.Layout().Tmp,
+		Extra: extra,
+	})
+	text, exit := finish(t, p, out)
+	if exit != (sandbox.Exit{}) {
+		t.Fatalf("the subject failed: %+v", exit)
+	}
+	got := decode[self](t, text)
+	if want := []string{"any name", "self", "extra", "extra", "", "ünï\ncode"}; !slices.Equal(got.Args, want) {
+		t.Errorf("arguments %q, want %q", got.Args, want)
+	}
+	for _, want := range []string{"A=1", "EMPTY=", "B=x=y"} {
+		if !slices.Contains(got.Env, want) {
+			t.Errorf("%q is missing in the environment %q", want, got.Env)
+		}
+	}
+	for _, entry := range got.Env {
+		if strings.HasPrefix(entry, "HOME=") || strings.HasPrefix(entry, "PATH=") {
+			t.Errorf("the daemon's %q is in the environment", entry)
+		}
+	}
+	if tmp, err := filepath.EvalSymlinks(s.Layout().Tmp); err != nil || driver.Name() != "process" {
+		tmp = s.Layout().Tmp
+		if got.Dir != tmp {
+			t.Errorf("working directory %s, want %s", got.Dir, tmp)
+		}
+	} else if got.Dir != tmp {
+		t.Errorf("working directory %s, want %s", got.Dir, tmp)
+	}
+	if got.Stdin != "" {
+		t.Errorf("standard input %q, want none", got.Stdin)
+	}
+	if !slices.Equal(got.Extra, []string{"one", "two"}) {
+		t.Errorf("extra files %q", got.Extra)
+	}
+	slices.Sort(got.FDs)
+	if want := []string{"0", "1", "2", "3", "4"}; got.FDs != nil && !slices.Equal(got.FDs, want) {
+		t.Errorf("open descriptors %v, want %v: others of the daemon leak", got.FDs, want)
+	}
+	if p.PID() <= 1 || p.PID() == os.Getpid() {
+		t.Errorf("PID() = %d", p.PID())
+	}
+}
+
+func testLayout(t *testing.T, driver sandbox.Driver) {
+	first := folder(t, map[string]string{"both": "first", "a": "a of first", "lib/x": "x"})
+	second := folder(t, map[string]string{"both": "second", "lib/y": "y"})
+	odd := folder(t, map[string]string{"with:colon,and\\/both": "third", "with:colon,and\\/z": "z"}) + "/with:colon,and\\"
+	lang := folder(t, map[string]string{"version": "3.14"})
+	bootstrap := folder(t, map[string]string{"bootstrap.py": "code"})
+	for _, c := range []struct {
+		name   string
+		layers []string
+		want   map[string]string
+	}{
+		{"no layer", nil, map[string]string{"a": "error: "}},
+		{"one", []string{first}, map[string]string{"both": "first"}},
+		{"two", []string{first, second}, map[string]string{"both": "second", "a": "a of first", "lib/x": "x", "lib/y": "y"}},
+		{"two turned round", []string{second, first}, map[string]string{"both": "first", "lib/y": "y"}},
+		{"odd names", []string{first, second, odd}, map[string]string{"both": "third", "a": "a of first", "z": "z"}},
+	} {
+		s := create(t, driver, sandbox.Spec{Layers: c.layers, Lang: lang, Bootstrap: bootstrap})
+		layout := s.Layout()
+		for name, want := range c.want {
+			if got, _ := run(t, s, "read", layout.Opt+"/"+name); !strings.HasPrefix(got, want) {
+				t.Errorf("%s: %s/%s is %q, want %q", c.name, layout.Opt, name, got, want)
+			}
+		}
+		for path, want := range map[string]string{layout.Lang + "/version": "3.14", layout.Runtime + "/bootstrap.py": "code"} {
+			if got, _ := run(t, s, "read", path); got != want {
+				t.Errorf("%s: %s is %q, want %q", c.name, path, got, want)
+			}
+		}
+		if got, _ := run(t, s, "write", layout.Tmp+"/file"); got != "written" {
+			t.Errorf("%s: write to %s: %q", c.name, layout.Tmp, got)
+		}
+		if got, _ := run(t, s, "read", layout.Tmp+"/file"); got != "x" {
+			t.Errorf("%s: what was written to %s is %q in the next process", c.name, layout.Tmp, got)
+		}
+	}
+	other := create(t, driver, sandbox.Spec{})
+	if got, _ := run(t, other, "list", other.Layout().Tmp); got != "" {
+		t.Errorf("%s of a new environment is not empty: %q", other.Layout().Tmp, got)
+	}
+}
+
+// serve answers every connection with a text.
+func serve(t *testing.T, listener net.Listener, text string) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // closed
+			}
+			if _, err := io.WriteString(conn, text); err != nil {
+				t.Errorf("answer: %v", err)
+			}
+			if err := conn.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close() // the environment may have closed it already
+		<-done
+	})
+}
+
+func testListen(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{})
+	for _, port := range []int{9001, 0} {
+		listener, err := s.Listen(port)
+		if err != nil {
+			t.Fatalf("Listen(%d): %v", port, err)
+		}
+		serve(t, listener, fmt.Sprintf("hello from %d", port))
+		if got, _ := run(t, s, "dial", listener.Addr().String()); got != fmt.Sprintf("hello from %d", port) {
+			t.Errorf("Listen(%d): the subject got %q from %v", port, got, listener.Addr())
+		}
+	}
+	left, err := s.Listen(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := left.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept after Destroy: %v, want net.ErrClosed", err)
+	}
+}
+
+func testFreeze(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{})
+	_, direct := start(t, s, "tick")
+	_, escaped := start(t, s, "daemon", "tick")
+	outputs := []*os.File{direct, escaped}
+	for _, out := range outputs {
+		ticking(t, out, true)
+	}
+	for range 3 {
+		for range 2 { // twice is the same as once
+			if err := s.Freeze(); err != nil {
+				t.Fatalf("Freeze: %v", err)
+			}
+		}
+		for _, out := range outputs {
+			drain(t, out)
+			ticking(t, out, false)
+		}
+		_, err := s.Start(context.Background(), &sandbox.Command{Path: s.Layout().Task + "/" + program})
+		if err == nil {
+			t.Fatal("Start in a frozen environment succeeded")
+		}
+		for range 2 {
+			if err := s.Thaw(); err != nil {
+				t.Fatalf("Thaw: %v", err)
+			}
+		}
+		for _, out := range outputs {
+			ticking(t, out, true)
+		}
+	}
+}
+
+func testFreezeAtRest(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{})
+	if err := errors.Join(s.Freeze(), s.Thaw()); err != nil {
+		t.Errorf("freeze and thaw an environment without processes: %v", err)
+	}
+	if out, exit := run(t, s, "exit", "0"); exit != (sandbox.Exit{}) {
+		t.Errorf("after that: %+v, %q", exit, out)
+	}
+	if err := errors.Join(s.Freeze(), s.Thaw()); err != nil {
+		t.Errorf("freeze and thaw an environment whose process has ended: %v", err)
+	}
+}
+
+func testDestroy(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{})
+	direct, first := start(t, s, "tick")
+	_, second := start(t, s, "child", "tick")
+	_, third := start(t, s, "daemon", "tick")
+	outputs := []*os.File{first, second, third}
+	for _, out := range outputs {
+		ticking(t, out, true)
+	}
+	if err := s.Destroy(); err != nil {
+		t.Fatalf("Destroy: %v", err)
+	}
+	select {
+	case <-direct.Done():
+	default:
+		t.Error("a process is not done after Destroy")
+	}
+	if want := (sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}); direct.Exit() != want {
+		t.Errorf("exit after Destroy: %+v, want %+v", direct.Exit(), want)
+	}
+	for _, out := range outputs {
+		ended(t, out)
+	}
+	if tmp := s.Layout().Tmp; driver.Name() == "process" {
+		if _, err := os.Stat(tmp); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is left: %v", tmp, err)
+		}
+	}
+}
+
+func testDestroyFrozen(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{})
+	_, first := start(t, s, "tick")
+	_, second := start(t, s, "daemon", "tick")
+	ticking(t, second, true)
+	if err := s.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Destroy(); err != nil {
+		t.Fatalf("Destroy: %v", err)
+	}
+	ended(t, first)
+	ended(t, second)
+}
+
+func testDestroyTwice(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{})
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			if err := s.Destroy(); err != nil {
+				t.Errorf("Destroy: %v", err)
+			}
+		})
+	}
+	group.Wait()
+	_, startErr := s.Start(context.Background(), &sandbox.Command{Path: "/bin/sh"})
+	_, listenErr := s.Listen(0)
+	_, usageErr := s.Usage()
+	for name, err := range map[string]error{
+		"Start": startErr, "Listen": listenErr, "Usage": usageErr, "Freeze": s.Freeze(), "Thaw": s.Thaw(),
+	} {
+		if !errors.Is(err, sandbox.ErrDestroyed) {
+			t.Errorf("%s after Destroy: %v, want ErrDestroyed", name, err)
+		}
+	}
+}
+
+func testManyAtOnce(t *testing.T, driver sandbox.Driver) {
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			s, err := driver.New(context.Background(), &sandbox.Spec{ID: fmt.Sprintf("many-%d", i), Code: code(t)})
+			if err != nil {
+				t.Errorf("New: %v", err)
+				return
+			}
+			defer func() {
+				if err := s.Destroy(); err != nil {
+					t.Errorf("Destroy: %v", err)
+				}
+			}()
+			path := s.Layout().Task + "/" + program
+			for code := range 4 {
+				p, err := s.Start(context.Background(), &sandbox.Command{
+					Path: path, Args: []string{program, "exit", fmt.Sprint(code)}, Dir: s.Layout().Tmp,
+				})
+				if err != nil {
+					t.Errorf("Start: %v", err)
+					return
+				}
+				<-p.Done()
+				if got := p.Exit(); got != (sandbox.Exit{Code: code}) {
+					t.Errorf("exit %+v, want code %d", got, code)
+				}
+				if err := errors.Join(s.Freeze(), s.Thaw()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func testClose(t *testing.T, newDriver func() (sandbox.Driver, error)) {
+	driver, err := newDriver()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := create(t, driver, sandbox.Spec{})
+	_, out := start(t, s, "daemon", "tick")
+	ticking(t, out, true)
+	for range 2 {
+		if err := driver.Close(); err != nil {
+			t.Fatalf("Close: %v", err)
+		}
+	}
+	ended(t, out)
+	if _, err := driver.New(context.Background(), &sandbox.Spec{ID: "late"}); !errors.Is(err, sandbox.ErrDestroyed) {
+		t.Errorf("New after Close: %v, want ErrDestroyed", err)
+	}
+}
