@@ -27,7 +27,7 @@ const (
 	DefaultRegion  = "us-east-1"
 	// DefaultMaxBody holds the largest request that AWS takes unstreamed:
 	// CreateFunction with a 50 MB archive in base64.
-	DefaultMaxBody = 72 << 20
+	DefaultMaxBody = 70 << 20
 )
 
 // Service is an AWS service behind the edge.
@@ -39,6 +39,13 @@ type Service struct {
 	// and their paths are in the form that the model has: buckets in the path,
 	// nothing before /@connections.
 	Handler http.Handler
+}
+
+// Refuser is what a service's handler may also be: Refuse answers with an error
+// in the form of the protocol that the request is written in. Where a handler is
+// none, or no service is known, the edge writes its errors itself.
+type Refuser interface {
+	Refuse(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // Options are what an Edge is made of.
@@ -147,7 +154,8 @@ type exchange struct {
 	signed  bool     // scope is set
 	service *service // nil until it is known, and for the data plane
 	id      *identity.Identity
-	target  string // for the log: a service's ID, "gateway", "internal", or "" where refused
+	target  string // for the log: a service's ID, "gateway", "internal", "preflight"; "" where none was found
+	refused *awserr.Error
 }
 
 func (x *exchange) serve() {
@@ -243,6 +251,10 @@ func (x *exchange) serveService() {
 		r.URL = withPath(r.URL, "/"+x.host.bucket+escapedPath(r))
 	case found.path != "":
 		r.URL = withPath(r.URL, found.path)
+	case x.service == x.edge.routes.sqs:
+		if u := x.withQueueURL(r); u != nil {
+			r.URL = u
+		}
 	}
 	x.service.handler.ServeHTTP(&x.answer, r)
 }
@@ -276,28 +288,29 @@ func (x *exchange) verify() *awserr.Error {
 	if refusal, ok := errors.AsType[*sigv4.Error](err); ok {
 		return refusal.AWS(protocolOf(x.r, x.service))
 	}
-	x.edge.log.Error("a signature could not be verified", "request", x.id.RequestID, "service", x.target, "error", err)
+	x.edge.log.Error("a signature could not be verified", "request_id", x.id.RequestID, "service", x.target, "error", err)
 	return awserr.New(http.StatusInternalServerError, "InternalFailure", "The request processing has failed because of an unknown error, exception or failure.")
 }
 
 // refuse answers with an error of the edge's own.
 func (x *exchange) refuse(err *awserr.Error) {
-	level := slog.LevelDebug
-	if err.Status == http.StatusForbidden || err.Status >= 500 {
-		level = slog.LevelWarn
+	x.refused = err
+	if x.service != nil {
+		if refuser, ok := x.service.handler.(Refuser); ok {
+			refuser.Refuse(&x.answer, x.withIdentity(), err)
+			return
+		}
 	}
-	x.edge.log.Log(x.r.Context(), level, "request refused", "request", x.id.RequestID, "method", x.r.Method, "host", x.r.Host,
-		"path", x.r.URL.Path, "code", err.Code, "reason", err.Message)
 	writeError(&x.answer, x.r, x.service, x.id.RequestID, err)
 }
 
 // finish logs the request, and answers for a handler that panicked.
 func (x *exchange) finish(start time.Time) {
 	if cause := recover(); cause != nil {
-		if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(cause)
 		}
-		x.edge.log.Error("a handler panicked", "request", x.id.RequestID, "service", x.target,
+		x.edge.log.Error("a handler panicked", "request_id", x.id.RequestID, "service", x.target,
 			"method", x.r.Method, "path", x.r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
 		if x.answer.status != 0 {
 			panic(http.ErrAbortHandler) // the answer has begun: all that is left is to cut it off
@@ -306,12 +319,19 @@ func (x *exchange) finish(start time.Time) {
 			awserr.New(http.StatusInternalServerError, "InternalFailure", "The request processing has failed because of an unknown error, exception or failure."))
 	}
 	level := slog.LevelDebug
-	if x.answer.status >= 500 {
+	if x.answer.status >= 500 || x.refused != nil && x.refused.Status == http.StatusForbidden {
 		level = slog.LevelWarn
 	}
-	if ctx := x.r.Context(); x.edge.log.Enabled(ctx, level) {
-		x.edge.log.LogAttrs(ctx, level, "request", slog.String("request", x.id.RequestID), slog.String("method", x.r.Method),
-			slog.String("service", x.target), slog.String("path", x.r.URL.Path), slog.Int("status", x.answer.status),
-			slog.Duration("duration", time.Since(start)))
+	ctx := x.r.Context()
+	if !x.edge.log.Enabled(ctx, level) {
+		return
 	}
+	attrs := make([]slog.Attr, 0, 8)
+	attrs = append(attrs, slog.String("request_id", x.id.RequestID), slog.String("method", x.r.Method), slog.String("host", x.r.Host),
+		slog.String("path", x.r.URL.Path), slog.String("service", x.target), slog.Int("status", x.answer.status),
+		slog.Duration("duration", time.Since(start)))
+	if x.refused != nil {
+		attrs = append(attrs, slog.String("refused", x.refused.Error()))
+	}
+	x.edge.log.LogAttrs(ctx, level, "request", attrs...)
 }

@@ -18,7 +18,7 @@ var entropies = sync.Pool{New: func() any { return &entropy{used: len(entropy{}.
 func newRequestID() string {
 	e := entropies.Get().(*entropy)
 	if e.used == len(e.bytes) {
-		rand.Read(e.bytes[:]) //nolint:errcheck // it never fails: it ends the program instead
+		_, _ = rand.Read(e.bytes[:]) // it never fails: it ends the program instead
 		e.used = 0
 	}
 	id := [16]byte(e.bytes[e.used:])

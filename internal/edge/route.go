@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/paddock-run/paddock/internal/arn"
 	"github.com/paddock-run/paddock/internal/awserr"
 	"github.com/paddock-run/paddock/internal/wire/schema"
 )
@@ -143,8 +142,7 @@ func (rt *routes) find(x *exchange) (finding, *awserr.Error) {
 		}
 		return choose(candidates, path)
 	}
-	first, rest := cutSegment(path[1:])
-	if first == "service" {
+	if first, rest := cutSegment(path[1:]); first == "service" {
 		name, rest := cutSegment(rest[1:])
 		if s := rt.byTarget[name]; s != nil && strings.HasPrefix(rest, "/operation/") {
 			return finding{service: s}, nil
@@ -152,13 +150,14 @@ func (rt *routes) find(x *exchange) (finding, *awserr.Error) {
 	}
 	if action, version := queryAction(x.r); action != "" {
 		if s := rt.byQuery(action, version); s != nil {
-			return finding{service: s, region: queueRegion(first, rest)}, nil
+			region, _ := queuePath(path)
+			return finding{service: s, region: region}, nil
 		}
 		if version != "" {
 			return finding{}, notImplemented(action + " of API version " + version)
 		}
 	}
-	return rt.byPath(x.r.Method, path, first, rest)
+	return rt.byPath(x.r.Method, path)
 }
 
 // choose picks the one of several services with the same signing name or
@@ -207,38 +206,19 @@ func (rt *routes) byQuery(action, version string) *service {
 	return candidates[0]
 }
 
-func (rt *routes) byPath(method, path, first, rest string) (finding, *awserr.Error) {
+func (rt *routes) byPath(method, path string) (finding, *awserr.Error) {
+	first, _ := cutSegment(path[1:])
 	if s := rt.bySegment[first]; s != nil {
 		return finding{service: s}, nil
 	}
-	if rt.sqs != nil {
-		// Queue URLs: /{account}/{name} and LocalStack's /queue/{region}/{account}/{name}.
-		if arn.IsAccount(first) && len(rest) > 1 {
-			return finding{service: rt.sqs}, nil
-		}
-		if region := queueRegion(first, rest); region != "" {
-			return finding{service: rt.sqs, region: region}, nil
-		}
+	if region, ok := queuePath(path); ok && rt.sqs != nil {
+		return finding{service: rt.sqs, region: region}, nil
 	}
 	if rt.s3 != nil && (method != http.MethodPost || path != "/") {
 		return finding{service: rt.s3}, nil
 	}
 	return finding{}, awserr.New(http.StatusNotFound, "UnknownServiceException",
 		"Paddock cannot tell which AWS service this request is for: it has no Signature Version 4 credential scope and no X-Amz-Target, and its host, Action and path are no service's")
-}
-
-// queueRegion returns the region of a queue URL of the form
-// /queue/{region}/{account}/{name}.
-func queueRegion(first, rest string) string {
-	if first != "queue" {
-		return ""
-	}
-	region, rest := cutSegment(rest[1:])
-	account, name := cutSegment(rest[1:])
-	if !validRegion(region) || !arn.IsAccount(account) || len(name) < 2 {
-		return ""
-	}
-	return region
 }
 
 func notImplemented(name string) *awserr.Error {

@@ -73,16 +73,15 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, o S
 	left, cancel := context.WithTimeout(requests, grace)
 	defer cancel()
 	err := server.Shutdown(left)
-	<-ended
-	if !errors.Is(err, context.DeadlineExceeded) {
-		if err != nil {
-			return fmt.Errorf("edge: shutdown: %w", err)
-		}
-		return nil
+	if accepting := <-ended; !errors.Is(accepting, http.ErrServerClosed) {
+		err = errors.Join(err, accepting)
 	}
-	cut()
-	if err := server.Close(); err != nil {
-		return errors.Join(ErrGraceExceeded, err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		cut()
+		return errors.Join(ErrGraceExceeded, server.Close())
 	}
-	return ErrGraceExceeded
+	if err != nil {
+		return fmt.Errorf("edge: shutdown: %w", err)
+	}
+	return nil
 }
