@@ -58,7 +58,7 @@ func (p *pool) acquire(ctx context.Context) (*environment, error) {
 	if len(p.waiting) > p.starting+p.freeing {
 		p.startOne()
 	} else if len(p.waiting) > p.starting {
-		time.AfterFunc(endingGrace, p.startMissing)
+		defer time.AfterFunc(endingGrace, func() { p.startFor(w) }).Stop()
 	}
 	p.mu.Unlock()
 	select {
@@ -79,11 +79,12 @@ func (p *pool) acquire(ctx context.Context) (*environment, error) {
 	return nil, ctx.Err()
 }
 
-// startMissing no longer counts on environments that are about to be free.
-func (p *pool) startMissing() {
+// startFor no longer counts, for one that still waits, on environments that were
+// about to be free.
+func (p *pool) startFor(w *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.waiting) > p.starting {
+	if len(p.waiting) > p.starting && slices.Contains(p.waiting, w) {
 		p.startOne()
 	}
 }
@@ -101,13 +102,12 @@ func (p *pool) startOne() {
 		}
 		p.mu.Lock()
 		p.starting--
-		wanted := f == nil || len(p.waiting) > 0
-		p.mu.Unlock()
-		if !wanted { // it failed, and there is no invocation to try again for
+		if f != nil && len(p.waiting) == 0 { // it failed, and there is no invocation to try again for
+			p.mu.Unlock()
 			e.shutdown()
 			return
 		}
-		p.release(e)
+		p.give(e)
 	}()
 }
 
@@ -143,13 +143,17 @@ func (p *pool) ending() {
 func (p *pool) done(e *environment) {
 	p.mu.Lock()
 	p.freeing--
-	p.mu.Unlock()
-	p.release(e)
+	p.give(e)
 }
 
 // release gives an environment to who waits for one, else keeps it.
 func (p *pool) release(e *environment) {
 	p.mu.Lock()
+	p.give(e)
+}
+
+// give is called with the lock held, and releases it.
+func (p *pool) give(e *environment) {
 	if w := p.firstWaiter(); w != nil {
 		p.mu.Unlock()
 		w.got <- grant{e: e}
