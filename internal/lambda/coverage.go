@@ -1,0 +1,176 @@
+package lambda
+
+import "github.com/paddock-run/paddock/internal/coverage"
+
+const (
+	create     = "CreateFunction"
+	configure  = "CreateFunction, UpdateFunctionConfiguration"
+	uploading  = "CreateFunction, UpdateFunctionCode"
+	invoking   = "Invoke, InvokeWithResponseStream"
+	permitting = "AddPermission, RemovePermission, GetPolicy"
+)
+
+// Settings says what becomes of what Lambda's API takes, where that is not
+// simply what AWS documents.
+var Settings = []coverage.Setting{
+	{
+		Operation: create, Setting: "FunctionName", Status: coverage.Works,
+		Note: "Every form of name. An ARN of another account is answered with AccessDeniedException.",
+	},
+	{
+		Operation: uploading, Setting: "ZipFile", Status: coverage.Works,
+		Note: "Unix permissions are kept as the archive has them; an entry without any gets 0644, a folder at least 0755. Links that lead out of the archive, devices, overlapping entries and unsafe names are refused.",
+	},
+	{
+		Operation: uploading, Setting: "S3Bucket, S3Key, S3ObjectVersion", Status: coverage.Refused,
+		Note: "Code has to come with the request.",
+	},
+	{
+		Operation: uploading, Setting: "ImageUri, PackageType Image, ImageConfig", Status: coverage.Refused,
+		Note: "Container images are not supported yet.",
+	},
+	{
+		Operation: uploading, Setting: "SourceKMSKeyArn", Status: coverage.Refused,
+		Note: "Code is not encrypted.",
+	},
+	{
+		Operation: uploading, Setting: "Architectures", Status: coverage.Works,
+		Note: "Only the host's own architecture; any other is refused. Left out, it is the host's, where AWS takes x86_64.",
+	},
+	{
+		Operation: uploading, Setting: "Publish", Status: coverage.Works,
+	},
+	{
+		Operation: uploading + ", PublishVersion", Setting: "PublishTo", Status: coverage.Refused,
+		Note: "There are no managed instances.",
+	},
+	{
+		Operation: "UpdateFunctionCode", Setting: "DryRun", Status: coverage.Works,
+	},
+	{
+		Operation: configure, Setting: "Runtime", Status: coverage.Works,
+		Note: "Identifiers that AWS has deprecated are taken too. Whether this host has an interpreter shows when the function is invoked (InvalidRuntimeException names what to install).",
+	},
+	{
+		Operation: configure, Setting: "Role", Status: coverage.StoredOnly,
+		Note: "Any well-formed ARN of a role is taken; whether the role exists is not checked, and its policies limit nothing yet.",
+	},
+	{
+		Operation: configure, Setting: "Handler, Timeout, MemorySize, EphemeralStorage", Status: coverage.Works,
+		Note: "How strictly memory and /tmp are limited depends on the sandbox driver, which says so at start.",
+	},
+	{
+		Operation: configure, Setting: "Environment", Status: coverage.Works,
+		Note: "Kept unencrypted in the data folder. Values with a NUL character are refused.",
+	},
+	{
+		Operation: configure, Setting: "Description", Status: coverage.Works,
+	},
+	{
+		Operation: configure, Setting: "TracingConfig", Status: coverage.StoredOnly,
+		Note: "The trace header reaches the function with its sampling decision; no traces are collected.",
+	},
+	{
+		Operation: configure, Setting: "LoggingConfig.LogFormat, LoggingConfig.LogGroup", Status: coverage.Works,
+	},
+	{
+		Operation: configure, Setting: "LoggingConfig.ApplicationLogLevel, LoggingConfig.SystemLogLevel", Status: coverage.StoredOnly,
+		Note: "Log lines are not filtered by level yet.",
+	},
+	{
+		Operation: configure, Setting: "KMSKeyArn", Status: coverage.Refused,
+		Note: "Variables are not encrypted with a key.",
+	},
+	{
+		Operation: configure, Setting: "VpcConfig", Status: coverage.Refused,
+		Note: "An empty one, which means none, is taken.",
+	},
+	{
+		Operation: configure, Setting: "DeadLetterConfig", Status: coverage.Refused,
+		Note: "An empty one, which means none, is taken.",
+	},
+	{
+		Operation: configure, Setting: "Layers", Status: coverage.Refused,
+		Note: "An empty list is taken.",
+	},
+	{
+		Operation: configure, Setting: "FileSystemConfigs", Status: coverage.Refused,
+		Note: "An empty list is taken.",
+	},
+	{
+		Operation: configure, Setting: "SnapStart", Status: coverage.Refused,
+		Note: "ApplyOn None is taken.",
+	},
+	{
+		Operation: configure, Setting: "CapacityProviderConfig", Status: coverage.Refused,
+		Note: "There are no managed instances.",
+	},
+	{
+		Operation: configure, Setting: "DurableConfig", Status: coverage.Refused,
+		Note: "There are no durable functions.",
+	},
+	{
+		Operation: create, Setting: "TenancyConfig", Status: coverage.Refused,
+		Note: "There is no tenant isolation.",
+	},
+	{
+		Operation: create, Setting: "CodeSigningConfigArn", Status: coverage.Refused,
+		Note: "Signatures are not checked.",
+	},
+	{
+		Operation: create, Setting: "Tags", Status: coverage.Works,
+		Note: "Keys that begin with aws: are refused.",
+	},
+	{
+		Operation: "GetFunction", Setting: "Code.Location", Status: coverage.Works,
+		Note: "A URL on Paddock itself, valid for ten minutes or until Paddock restarts.",
+	},
+	{
+		Operation: "GetFunction, GetFunctionConfiguration", Setting: "RevisionId", Status: coverage.Works,
+		Note: "AWS gives a function another RevisionId when it becomes Active; here the one that CreateFunction answered stays valid.",
+	},
+	{
+		Operation: "GetFunction, GetFunctionConfiguration", Setting: "RuntimeVersionConfig", Status: coverage.StoredOnly,
+		Note: "A name made up from the runtime's identifier: runtimes are those of the host.",
+	},
+	{
+		Operation: "ListFunctions", Setting: "MasterRegion", Status: coverage.Works,
+		Note: "There are no Lambda@Edge functions: a region is answered with an empty list.",
+	},
+	{
+		Operation: "CreateAlias, UpdateAlias", Setting: "RoutingConfig", Status: coverage.Works,
+		Note: "Applied to each invocation.",
+	},
+	{
+		Operation: permitting, Status: coverage.StoredOnly,
+		Note: "Policies are checked for form, kept and returned. Nothing is refused for lack of a permission yet, as callers have no identity.",
+	},
+	{
+		Operation: "TagResource, UntagResource, ListTags", Setting: "Resource", Status: coverage.Works,
+		Note: "Functions only.",
+	},
+	{
+		Operation: "GetAccountSettings", Setting: "AccountLimit", Status: coverage.StoredOnly,
+		Note: "The quotas of a new AWS account; the sum of code sizes is reported and not limited.",
+	},
+	{
+		Operation: invoking, Setting: "ClientContext", Status: coverage.Works,
+		Note: "Given to synchronous invocations only, as on AWS.",
+	},
+	{
+		Operation: invoking, Setting: "TenantId", Status: coverage.Refused,
+		Note: "With AWS's error for functions without tenant isolation, which all are.",
+	},
+	{
+		Operation: "Invoke", Setting: "InvocationType Event", Status: coverage.Works,
+		Note: "Events wait in memory: a restart loses those that have not run.",
+	},
+	{
+		Operation: "Invoke", Setting: "DurableExecutionName", Status: coverage.Refused,
+		Note: "There are no durable functions.",
+	},
+	{
+		Operation: invoking, Setting: "Payload", Status: coverage.Works,
+		Note: "Too large a payload is answered with RequestEntityTooLargeException, as AWS does, though the model names it RequestTooLargeException.",
+	},
+}
