@@ -41,6 +41,9 @@ func (p *pkg) writeSchema(src *source) error {
 	if s.QueryCompatible {
 		src.f("QueryCompatible: true,\n")
 	}
+	if s.WrapsBody {
+		src.f("WrapsBody: true,\n")
+	}
 	src.f("Shapes: []schema.Shape{\n")
 	for i := range s.Shapes {
 		p.writeShape(src, i)
@@ -91,7 +94,7 @@ var shapeTraitNames = []string{
 
 var memberTraitNames = []string{
 	"Required", "Payload", "Streaming", "MemberFlattened", "XMLAttribute", "IdempotencyToken", "EventPayload",
-	"EventHeader", "HostLabel", "MemberJSONValue",
+	"EventHeader", "HostLabel", "MemberJSONValue", "Unchecked",
 }
 
 // literal collects the fields of a composite literal that are not zero.

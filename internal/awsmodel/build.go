@@ -37,6 +37,7 @@ func Build(id string, m *Model, o Overlay) (*schema.Service, error) {
 		Protocols:       o.Protocols,
 		QueryCompatible: m.Metadata.AWSQueryCompatible != nil,
 		ValidationCode:  o.ValidationCode,
+		WrapsBody:       o.WrapsBody,
 	}
 	if svc.Protocols == nil {
 		for _, p := range m.Metadata.Protocols {
@@ -324,6 +325,7 @@ func (b *builder) member(shape string, s Shape, name string, r ShapeRef) (schema
 		{r.EventHeader, schema.EventHeader},
 		{r.HostLabel, schema.HostLabel},
 		{r.JSONValue, schema.MemberJSONValue},
+		{slices.Contains(b.overlay.Unchecked, shape+"."+name), schema.Unchecked},
 	} {
 		if t.set {
 			m.Traits |= t.trait

@@ -105,9 +105,9 @@ func TestBuildRefuses(t *testing.T) {
 		{"enum in the way", in(`{"shape": "S", "enum": ["x"]}`) + `, "InA": {"type": "string"}`, Overlay{}, "shape InA is in the way"},
 		{"operation", in(`{"shape": "S"}`), Overlay{Operations: []string{"B"}}, `no operation "B"`},
 		{"stale overlay", in(`{"shape": "S"}`), Overlay{
-			QueryNames: map[string]string{"In.b": "B", "In.a": "A"}, XMLNames: map[string]string{"Out": "O"}, Unwrapped: []string{"Un"}, NullElements: []string{"Nu"},
+			QueryNames: map[string]string{"In.b": "B", "In.a": "A"}, Unchecked: []string{"In.c"}, XMLNames: map[string]string{"Out": "O"}, Unwrapped: []string{"Un"}, NullElements: []string{"Nu"},
 			Errors: map[string]ShapeError{"Err": {}},
-		}, "does not have: Err, In.b, Nu, Out, Un"},
+		}, "does not have: Err, In.b, In.c, Nu, Out, Un"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Build("x", parse(t, opA, tc.shapes), tc.overlay)

@@ -29,6 +29,10 @@ type Overlay struct {
 	Errors map[string]ShapeError `json:"errors"`
 	// ValidationCode is the code of input that fails validation.
 	ValidationCode string `json:"validationCode"`
+	// WrapsBody becomes the schema.Service's.
+	WrapsBody bool `json:"wrapsBody"`
+	// Unchecked gives members ("Shape.Member") schema.Unchecked.
+	Unchecked []string `json:"unchecked"`
 	// NotNullElements gives every list and map schema.NotNullElements, but for
 	// those that NullElements names.
 	NotNullElements bool     `json:"notNullElements"`
@@ -51,7 +55,7 @@ func (b *builder) unusedOverlay() error {
 			bad = append(bad, n)
 		}
 	}
-	for n := range b.overlay.QueryNames {
+	for _, n := range slices.Concat(slices.Collect(maps.Keys(b.overlay.QueryNames)), b.overlay.Unchecked) {
 		shape, member, _ := strings.Cut(n, ".")
 		if _, ok := b.ids[shape]; !ok || !hasMember(b.shapes[shape], member) {
 			bad = append(bad, n)

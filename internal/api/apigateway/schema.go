@@ -18,6 +18,7 @@ var Service = schema.Service{
 	SigningName:    "apigateway",
 	EndpointPrefix: "apigateway",
 	Protocols:      []schema.Protocol{schema.RestJSON},
+	WrapsBody:      true,
 	Shapes: []schema.Shape{
 		{Name: "AccessAssociationSourceType", Kind: schema.KindString, Enum: []string{"VPCE"}},
 		{Name: "AccessLogSettings", Kind: schema.KindStructure, Members: []schema.Member{

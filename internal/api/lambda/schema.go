@@ -323,7 +323,7 @@ var Service = schema.Service{
 		}},
 		{Name: "CreateFunctionRequest", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "FunctionName", Target: shapeFunctionName, Traits: schema.Required},
-			{Name: "Runtime", Target: shapeRuntime},
+			{Name: "Runtime", Target: shapeRuntime, Traits: schema.Unchecked},
 			{Name: "Role", Target: shapeRoleArn, Traits: schema.Required},
 			{Name: "Handler", Target: shapeHandler},
 			{Name: "Code", Target: shapeFunctionCode, Traits: schema.Required},
@@ -1799,7 +1799,7 @@ var Service = schema.Service{
 			{Name: "MemorySize", Target: shapeMemorySize},
 			{Name: "VpcConfig", Target: shapeVpcConfig},
 			{Name: "Environment", Target: shapeEnvironment},
-			{Name: "Runtime", Target: shapeRuntime},
+			{Name: "Runtime", Target: shapeRuntime, Traits: schema.Unchecked},
 			{Name: "DeadLetterConfig", Target: shapeDeadLetterConfig},
 			{Name: "KMSKeyArn", Target: shapeKMSKeyArn},
 			{Name: "TracingConfig", Target: shapeTracingConfig},

@@ -101,6 +101,7 @@ const (
 	EventHeader  // a header of an event in an event stream
 	HostLabel
 	MemberJSONValue // a string sent in a header as base64 of JSON
+	Unchecked       // validation looks only for its absence: the service checks the value, in words of its own
 )
 
 // Has reports whether t has every trait of u.
@@ -225,8 +226,11 @@ type Service struct {
 	// ErrorResponse element. S3's do not.
 	WrappedErrors  bool
 	ValidationCode string // the code of input that fails validation; empty is ValidationException
-	Shapes         []Shape
-	Operations     []Operation // sorted by name
+	// WrapsBody: in its validation messages the members of the body stand
+	// within one named after the operation, "putMethodInput.type" (API Gateway).
+	WrapsBody  bool
+	Shapes     []Shape
+	Operations []Operation // sorted by name
 }
 
 // Shape returns the shape with the given index.

@@ -30,15 +30,28 @@ func tooHigh(v *Violation) bool {
 	return rv.Int() > c.Max
 }
 
+// maxShown is how many bytes of a value a message shows.
+const maxShown = 16 << 10
+
 // display writes a value the way it shows in AWS's messages, which is the way
-// of Java's toString: [a, b], {k=v}.
+// of Java's toString: [a, b], {k=v}. The end of a long one is cut off.
 func display(svc *schema.Service, s *schema.Shape, v reflect.Value) string {
 	var b strings.Builder
 	write(&b, svc, s, v)
-	return b.String()
+	return cut(b.String())
+}
+
+func cut(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxShown], "") + "..."
 }
 
 func write(b *strings.Builder, svc *schema.Service, s *schema.Shape, v reflect.Value) {
+	if b.Len() > maxShown {
+		return
+	}
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface, reflect.Func:
 		if v.IsNil() {
@@ -51,7 +64,8 @@ func write(b *strings.Builder, svc *schema.Service, s *schema.Shape, v reflect.V
 	}
 	switch s.Kind {
 	case schema.KindString:
-		b.WriteString(v.String())
+		// One byte more than is shown, to be seen to be cut off.
+		b.WriteString(v.String()[:min(v.Len(), maxShown+1)])
 	case schema.KindBoolean:
 		b.WriteString(strconv.FormatBool(v.Bool()))
 	case schema.KindByte, schema.KindShort, schema.KindInteger, schema.KindLong:
@@ -69,10 +83,13 @@ func write(b *strings.Builder, svc *schema.Service, s *schema.Shape, v reflect.V
 			fmt.Fprintf(b, "java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]", v.Len(), v.Len())
 		}
 	case schema.KindDocument:
-		fmt.Fprint(b, v.Interface())
+		b.WriteString("Document")
 	case schema.KindList:
 		b.WriteByte('[')
 		for i := range v.Len() {
+			if b.Len() > maxShown {
+				return
+			}
 			if i > 0 {
 				b.WriteString(", ")
 			}
@@ -84,10 +101,13 @@ func write(b *strings.Builder, svc *schema.Service, s *schema.Shape, v reflect.V
 		slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(x.String(), y.String()) })
 		b.WriteByte('{')
 		for i, k := range keys {
+			if b.Len() > maxShown {
+				return
+			}
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString(k.String())
+			b.WriteString(k.String()[:min(k.Len(), maxShown+1)])
 			b.WriteByte('=')
 			write(b, svc, svc.Shape(s.Members[1].Target), v.MapIndex(k))
 		}

@@ -20,18 +20,23 @@ import (
 // words are those that its services are seen to answer with.
 func message(found []Violation) string {
 	var parts []string
-	seen := map[string]bool{} // what lists and maps have been said to violate
+	said := map[string]bool{} // what lists and maps have been said to violate
 	for i := range found {
 		v := &found[i]
 		if v.holder == nil {
-			parts = append(parts, "Value"+shown(v)+" at '"+pathOf(v.Path)+"' failed to satisfy constraint: "+rule(v))
+			parts = append(parts, "Value"+shown(v)+" at '"+pathOf(v, len(v.Path))+"' failed to satisfy constraint: "+rule(v))
 			continue
 		}
-		part := heldPart(v)
-		if !seen[part.key] {
-			seen[part.key] = true
-			parts = append(parts, part.text)
+		failed := " at '" + pathOf(v, v.holder.depth) + "' failed to satisfy constraint: " + heldRule(v)
+		if said[failed] {
+			continue
 		}
+		said[failed] = true
+		value := ""
+		if !v.holder.sensitive {
+			value = " '" + display(v.svc, v.holder.node.shape, v.holder.value) + "'"
+		}
+		parts = append(parts, "Value"+value+failed)
 	}
 	s := "s"
 	if len(parts) == 1 {
@@ -40,11 +45,10 @@ func message(found []Violation) string {
 	return strconv.Itoa(len(parts)) + " validation error" + s + " detected: " + strings.Join(parts, "; ")
 }
 
-type held struct{ key, text string }
-
-// heldPart words a violation by an element, key or value as its holder's.
-func heldPart(v *Violation) held {
-	n, at := v.holder.node, pathOf(v.Path[:v.holder.depth])
+// heldRule words the constraints of the elements, keys or values of a list or
+// map, one of which a violation is of.
+func heldRule(v *Violation) string {
+	n := v.holder.node
 	word, s := "Member must satisfy constraint: [", n.elemShape
 	switch v.Path[v.holder.depth].Kind {
 	case ToKey:
@@ -56,12 +60,7 @@ func heldPart(v *Violation) held {
 	if v.Kind == NotNull || n.shape.Traits.Has(schema.NotNullElements) {
 		rules = append(rules, "Member must not be null")
 	}
-	text := "Value"
-	if !v.holder.sensitive {
-		text += " '" + display(n.svc, n.shape, v.holder.value) + "'"
-	}
-	text += " at '" + at + "' failed to satisfy constraint: " + word + strings.Join(rules, ", ") + "]"
-	return held{key: at + "\x00" + word + strings.Join(rules, ", "), text: text}
+	return word + strings.Join(rules, ", ") + "]"
 }
 
 // shown is a violating value as its message shows it, with a space before it;
@@ -76,11 +75,15 @@ func shown(v *Violation) string {
 	return " '" + display(v.svc, v.Shape, reflect.ValueOf(v.Value)) + "'"
 }
 
-// pathOf writes a path as AWS does: members begin in lower case, elements are
-// counted from 1, and what a list or map holds is its "member".
-func pathOf(path []Step) string {
+// pathOf writes the first steps of a violation's path as AWS does: members
+// begin in lower case, elements are counted from 1, and what a list or map
+// holds is its "member".
+func pathOf(v *Violation, steps int) string {
 	var b strings.Builder
-	for i, s := range path {
+	if v.svc.WrapsBody && v.Path[0].Member.Location == schema.InBody {
+		b.WriteString(lowerFirst(strings.TrimSuffix(v.root.Name, "Request")) + "Input.")
+	}
+	for i, s := range v.Path[:steps] {
 		if i > 0 {
 			b.WriteByte('.')
 		}
@@ -91,7 +94,7 @@ func pathOf(path []Step) string {
 			b.WriteString(strconv.Itoa(s.Index + 1))
 			b.WriteString(".member")
 		default:
-			b.WriteString(s.Key)
+			b.WriteString(cut(s.Key))
 			b.WriteString(".member")
 		}
 	}

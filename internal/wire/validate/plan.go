@@ -145,7 +145,7 @@ func (c *compiler) node(id schema.ShapeID, typ reflect.Type) *node {
 		for i := range s.Members {
 			m := &s.Members[i]
 			f := field{index: i, member: m, shape: c.svc.Shape(m.Target), required: m.Traits.Has(schema.Required)}
-			if !m.Traits.Has(schema.Streaming) {
+			if m.Traits&(schema.Streaming|schema.Unchecked) == 0 {
 				f.node = c.node(m.Target, typ.Field(i).Type)
 			}
 			n.fields = append(n.fields, f)

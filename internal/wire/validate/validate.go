@@ -30,7 +30,8 @@ func Input(svc *schema.Service, id schema.ShapeID, v any) error {
 }
 
 // Violations is Input for callers with words of their own: it returns what is
-// wrong in the order of the model's members, nil where nothing is.
+// wrong in the order of the model's members, at most a hundred, nil where
+// nothing is.
 func Violations(svc *schema.Service, id schema.ShapeID, v any) []Violation {
 	w := check(svc, id, v)
 	if w == nil {
@@ -72,6 +73,7 @@ type Violation struct {
 	// AWS words a violation by anything but a structure as the holder's.
 	holder *holder
 	svc    *schema.Service
+	root   *schema.Shape // the input
 }
 
 // Step is one step from a structure, list or map to what it holds.

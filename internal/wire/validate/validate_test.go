@@ -4,8 +4,11 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"sync"
 	"testing"
+	"unicode/utf8"
 
+	"github.com/paddock-run/paddock/internal/api/apigateway"
 	"github.com/paddock-run/paddock/internal/api/cognitoidp"
 	"github.com/paddock-run/paddock/internal/api/iam"
 	"github.com/paddock-run/paddock/internal/api/kms"
@@ -150,6 +153,16 @@ func TestMessages(t *testing.T) {
 			QueueUrl: new("q"), MessageBody: new("b"), MessageAttributes: map[string]*sqs.MessageAttributeValue{"z": {}, "a": {}},
 		}, "Value null at 'messageAttributes.a.member.dataType' failed to satisfy constraint: Member must not be null; " +
 			"Value null at 'messageAttributes.z.member.dataType' failed to satisfy constraint: Member must not be null", ""},
+		{"what the service checks itself", &lambda.Service, "CreateFunction", function(func(in *lambda.CreateFunctionRequest) {
+			in.Runtime = new(lambda.Runtime("haskell"))
+		}), "", ""},
+		{"API Gateway's bodies", &apigateway.Service, "PutMethod", &apigateway.PutMethodRequest{RestApiId: new("a"), ResourceId: new("b")},
+			"Value null at 'httpMethod' failed to satisfy constraint: Member must not be null; " +
+				"Value null at 'putMethodInput.authorizationType' failed to satisfy constraint: Member must not be null", ""},
+		{"API Gateway's lists", &apigateway.Service, "CreateRestApi", &apigateway.CreateRestApiRequest{
+			Name: new("a"), EndpointConfiguration: &apigateway.EndpointConfiguration{Types: []apigateway.EndpointType{"NEAR"}},
+		}, "Value '[NEAR]' at 'createRestApiInput.endpointConfiguration.types' failed to satisfy constraint: " +
+			"Member must satisfy constraint: [Member must satisfy enum value set: [REGIONAL, EDGE, PRIVATE]]", ""},
 		{"no body at all", &lambda.Service, "UpdateFunctionCode", &lambda.UpdateFunctionCodeRequest{},
 			"Value null at 'functionName' failed to satisfy constraint: Member must not be null", ""},
 	} {
@@ -252,10 +265,10 @@ func TestOddTypes(t *testing.T) {
 		failed = " failed to satisfy constraint: "
 		want   = "5 validation errors detected: " +
 			"Value 'abc' at 'children.a.member.name'" + failed + "Member must have length less than or equal to 2; " +
-			"Value '{long=Node(name=null, children=null, nested=null, any=1)}' at 'children.b.member.children'" + failed +
+			"Value '{long=Node(name=null, children=null, nested=null, any=Document)}' at 'children.b.member.children'" + failed +
 			"Map keys must satisfy constraint: [Member must have length less than or equal to 2]; " +
 			"Value null at 'children.b.member.any'" + failed + "Member must not be null; " +
-			"Value '{a=Node(name=abc, children=null, nested=null, any=), b=Node(name=null, children={long=Node(name=null, children=null, nested=null, any=1)}, nested=null, any=null), c=null}'" +
+			"Value '{a=Node(name=abc, children=null, nested=null, any=Document), b=Node(name=null, children={long=Node(name=null, children=null, nested=null, any=Document)}, nested=null, any=null), c=null}'" +
 			" at 'children'" + failed + "Map value must satisfy constraint: [Member must not be null]; " +
 			"Value '{a=null, b=fine}' at 'nested.1.member'" + failed + "Map value must satisfy constraint: [Member must have length less than or equal to 2]"
 	)
@@ -263,6 +276,63 @@ func TestOddTypes(t *testing.T) {
 	if err := validate.Input(svc, node, in); !errors.As(err, &e) || e.Message != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
+}
+
+// TestAnswersStaySmall gives inputs that are wrong in a great many places, or
+// in one that is very long.
+func TestAnswersStaySmall(t *testing.T) {
+	long := strings.Repeat("é", 1<<20)
+	many := make([]string, 1<<20)
+	tags := map[string]*sqs.MessageAttributeValue{long: {}}
+	users := make([]*iam.Tag, 1<<16)
+	for i := range users {
+		users[i] = &iam.Tag{}
+	}
+	for name, tc := range map[string]struct {
+		svc *schema.Service
+		op  string
+		in  any
+	}{
+		"long string": {&lambda.Service, "CreateFunction", func() any {
+			in := createFunction()
+			in.FunctionName, in.Description = &long, &long
+			return in
+		}()},
+		"long list": {&lambda.Service, "CreateFunction", func() any {
+			in := createFunction()
+			in.Layers = many
+			return in
+		}()},
+		"long key":        {&sqs.Service, "SendMessage", &sqs.SendMessageRequest{QueueUrl: new("q"), MessageBody: new("b"), MessageAttributes: tags}},
+		"many structures": {&iam.Service, "CreateUser", &iam.CreateUserRequest{UserName: new("u"), Tags: users}},
+	} {
+		err := validate.Input(tc.svc, inputOf(t, tc.svc, tc.op), tc.in)
+		var e *awserr.Error
+		if !errors.As(err, &e) {
+			t.Errorf("%s: got %v", name, err)
+		} else if len(e.Message) > 64<<10 || !utf8.ValidString(e.Message) {
+			t.Errorf("%s: a message of %d bytes, valid UTF-8: %v", name, len(e.Message), utf8.ValidString(e.Message))
+		}
+	}
+}
+
+// TestConcurrentFirstUse compiles the same plans from many goroutines at once.
+func TestConcurrentFirstUse(t *testing.T) {
+	svc := lambda.Service // a service of its own has no plans yet
+	id := inputOf(t, &svc, "CreateFunction")
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			in := createFunction()
+			if i%2 == 0 {
+				in.Role = nil
+			}
+			if err := validate.Input(&svc, id, in); (err == nil) != (in.Role != nil) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func rightInputs() map[string]any {

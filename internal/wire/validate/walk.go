@@ -10,9 +10,18 @@ import (
 	"github.com/paddock-run/paddock/internal/wire/schema"
 )
 
+// An input of megabytes may be wrong in millions of places. What is reported
+// of one is limited, so that an answer stays small: AWS's own limits are not
+// known, and no honest client meets these.
+const (
+	maxFound   = 100 // violations in an input
+	maxFoundIn = 32  // violations in one list or map, before the rest of it is left alone
+)
+
 // A walk goes through one input.
 type walk struct {
 	svc    *schema.Service
+	root   *schema.Shape
 	path   []Step
 	found  []Violation
 	hidden int // how many of the shapes around are sensitive
@@ -29,7 +38,7 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 
 func (w *walk) free() {
 	clear(w.path[:cap(w.path)])
-	w.path, w.found, w.svc = w.path[:0], nil, nil
+	w.path, w.found, w.svc, w.root = w.path[:0], nil, nil, nil
 	walks.Put(w)
 }
 
@@ -45,7 +54,7 @@ func check(svc *schema.Service, id schema.ShapeID, v any) *walk {
 		return nil
 	}
 	w := walks.Get().(*walk)
-	w.svc = svc
+	w.svc, w.root = svc, n.shape
 	w.structure(n, rv)
 	if w.found == nil {
 		w.free()
@@ -144,7 +153,11 @@ func (w *walk) list(n *node, v reflect.Value) {
 	if n.elem == nil && !n.pointers {
 		return
 	}
+	before := len(w.found)
 	for i := range v.Len() {
+		if len(w.found)-before >= maxFoundIn {
+			break
+		}
 		w.push(Step{Kind: ToElement, Index: i})
 		w.element(n, v.Index(i), within{n, v})
 		w.pop()
@@ -158,7 +171,7 @@ func (w *walk) mapping(n *node, v reflect.Value) {
 	s := n.scratch.Get().(*mapScratch)
 	s.iter.Reset(v)
 	before := len(w.found)
-	for s.iter.Next() {
+	for s.iter.Next() && len(w.found)-before < maxFoundIn {
 		s.key.SetIterKey(&s.iter)
 		key := s.key.String()
 		if n.key != nil {
@@ -205,7 +218,10 @@ func (w *walk) violated(kind Kind, n *node, v reflect.Value, in within) {
 }
 
 func (w *walk) add(v Violation, in within) {
-	v.svc, v.Path = w.svc, slices.Clone(w.path)
+	if len(w.found) >= maxFound {
+		return
+	}
+	v.svc, v.root, v.Path = w.svc, w.root, slices.Clone(w.path)
 	v.Sensitive = v.Sensitive || w.hidden > 0
 	if in.node != nil {
 		v.holder = &holder{
