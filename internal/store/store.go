@@ -119,7 +119,9 @@ type Documents interface {
 // Watch is a subscription to changes.
 type Watch interface {
 	// Next waits for changes and returns those that are there, oldest first; a
-	// deleted key has a nil Value. It returns ctx's error when the watch ended.
+	// deleted key has a nil Value. It returns ctx's error when the watch ended,
+	// and ErrClosed when the store was closed. After any other error (a fault of
+	// the machine) the watch goes on and nothing of it is lost: call it again.
 	Next(ctx context.Context) ([]Document, error)
 }
 
