@@ -369,7 +369,16 @@ exports.handler = async () => { await inner(); console.log("n", 10n); console.lo
 
 func TestNodeStreaming(t *testing.T) {
 	t.Parallel()
-	e := start(t, "nodejs20.x", map[string]string{"app.mjs": `
+	for runtime, ctx := range map[string]string{"nodejs20.x": "[true,true]", "nodejs24.x": "[true,null]"} {
+		t.Run(runtime, func(t *testing.T) {
+			t.Parallel()
+			testNodeStreaming(t, runtime, ctx)
+		})
+	}
+}
+
+func testNodeStreaming(t *testing.T, runtime, ctx string) {
+	e := start(t, runtime, map[string]string{"app.mjs": `
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 const acts = {
@@ -405,7 +414,7 @@ export const handler = awslambda.streamifyResponse((event, stream, context) => a
 		{do: "failsFirst", body: "", errorType: "TypeError", message: "first"},
 		{do: "pipeFails", body: "some", errorType: "Error", message: "source"},
 		{do: "sync", body: "x", errorType: "Error", message: "Streaming does not support non-async handlers."},
-		{do: "ctx", body: "[true,true]"},
+		{do: "ctx", body: ctx},
 		{do: "plain", body: "one two", contentType: "text/plain"},
 	} {
 		t.Run(tt.do, func(t *testing.T) {
