@@ -189,7 +189,7 @@ func TestPythonHandlerNames(t *testing.T) {
 		"json_shadow/json.py": "",
 	}
 	layer := map[string]string{
-		"python/inlayer.py": "",
+		"python/inlayer.py":                             "",
 		"python/lib/python3.11/site-packages/insite.py": "",
 	}
 	for handler, want := range map[string]string{
