@@ -68,7 +68,7 @@ type Options struct {
 	AllowedOrigins []string
 	// Lookup finds an access key (see sigv4.Verifier). Where it is set every
 	// request to a service must be signed with a key it knows; nil takes all
-	// requests, signed or not.
+	// requests, signed or not. Its context has no identity yet.
 	Lookup func(ctx context.Context, accessKey string) (sigv4.Credential, error)
 	// MaxBody limits, in bytes, the bodies kept in memory to verify a
 	// signature: DefaultMaxBody when 0.

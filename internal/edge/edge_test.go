@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,49 +11,34 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/paddock-run/paddock/internal/api/apigateway"
+	"github.com/paddock-run/paddock/internal/api/apigatewaymanagementapi"
+	"github.com/paddock-run/paddock/internal/api/apigatewayv2"
+	"github.com/paddock-run/paddock/internal/api/cloudformation"
+	"github.com/paddock-run/paddock/internal/api/cloudwatch"
+	"github.com/paddock-run/paddock/internal/api/cognitoidp"
+	"github.com/paddock-run/paddock/internal/api/ecr"
+	"github.com/paddock-run/paddock/internal/api/iam"
+	"github.com/paddock-run/paddock/internal/api/kms"
+	"github.com/paddock-run/paddock/internal/api/lambda"
+	"github.com/paddock-run/paddock/internal/api/logs"
+	"github.com/paddock-run/paddock/internal/api/s3"
+	"github.com/paddock-run/paddock/internal/api/secretsmanager"
+	"github.com/paddock-run/paddock/internal/api/sqs"
+	"github.com/paddock-run/paddock/internal/api/ssm"
+	"github.com/paddock-run/paddock/internal/api/sts"
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/identity"
 	"github.com/paddock-run/paddock/internal/wire/schema"
 	"github.com/paddock-run/paddock/internal/wire/sigv4"
 )
 
-// schemas are the parts of AWS's models that the edge reads.
+// schemas are the models of all the services; the first two are what tests with
+// few services take.
 var schemas = []*schema.Service{
-	rest("lambda", "lambda", "lambda", "/2015-03-31/functions/{FunctionName}/invocations", "/2021-10-31/functions/{FunctionName}/url"),
-	rest("apigateway", "apigateway", "apigateway", "/restapis/{restapi_id}", "/apikeys?mode=import", "/account", "/domainnames", "/usageplans", "/tags/{resource_arn}"),
-	rest("apigatewayv2", "apigateway", "apigateway", "/v2/apis", "/v2/tags/{resource-arn}"),
-	rest("apigatewaymanagementapi", "execute-api", "execute-api", "/@connections/{ConnectionId}"),
-	{ID: "s3", SigningName: "s3", EndpointPrefix: "s3", Protocols: []schema.Protocol{schema.RestXML}, Operations: []schema.Operation{{Name: "GetObject", URI: "/{Bucket}/{Key+}"}}},
-	rpc("sqs", "sqs", "AmazonSQS", "2012-11-05", schema.AWSJSON, "SendMessage", "ListQueues", "TagQueue"),
-	rpc("logs", "logs", "Logs_20140328", "2014-03-28", schema.AWSJSON, "FilterLogEvents"),
-	rpc("cloudwatch", "monitoring", "GraniteServiceVersion20100801", "2010-08-01", schema.CBOR, "PutMetricData", "TagResource"),
-	rpc("iam", "iam", "", "2010-05-08", schema.Query, "CreateRole", "ListUsers"),
-	rpc("sts", "sts", "", "2011-06-15", schema.Query, "GetCallerIdentity", "AssumeRoleWithWebIdentity"),
-	rpc("ecr", "api.ecr", "AmazonEC2ContainerRegistry_V20150921", "2015-09-21", schema.AWSJSON, "CreateRepository"),
-}
-
-func rest(id, signing, endpoint string, uris ...string) *schema.Service {
-	s := &schema.Service{ID: id, SigningName: signing, EndpointPrefix: endpoint, Protocols: []schema.Protocol{schema.RestJSON}}
-	for i, uri := range uris {
-		s.Operations = append(s.Operations, schema.Operation{Name: fmt.Sprint("Operation", i), URI: uri})
-	}
-	return s
-}
-
-func rpc(id, endpoint, target, version string, preferred schema.Protocol, operations ...string) *schema.Service {
-	s := &schema.Service{ID: id, SigningName: endpoint, EndpointPrefix: endpoint, TargetPrefix: target, APIVersion: version, Protocols: []schema.Protocol{preferred}}
-	switch id {
-	case "ecr":
-		s.SigningName = "ecr"
-	case "sqs":
-		s.Protocols = append(s.Protocols, schema.Query)
-	case "cloudwatch":
-		s.Protocols = append(s.Protocols, schema.AWSJSON, schema.Query)
-	}
-	for _, name := range operations {
-		s.Operations = append(s.Operations, schema.Operation{Name: name, URI: "/", NoAuth: name == "AssumeRoleWithWebIdentity"})
-	}
-	return s
+	&lambda.Service, &apigateway.Service, &apigatewayv2.Service, &apigatewaymanagementapi.Service, &s3.Service,
+	&sqs.Service, &logs.Service, &cloudwatch.Service, &iam.Service, &sts.Service, &ecr.Service,
+	&cloudformation.Service, &cognitoidp.Service, &kms.Service, &secretsmanager.Service, &ssm.Service,
 }
 
 // seen is what a handler behind the edge got.

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/paddock-run/paddock/internal/edge"
+	"github.com/paddock-run/paddock/internal/wire/schema"
 )
 
 func TestRouting(t *testing.T) {
@@ -127,6 +129,62 @@ func TestRouting(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Every operation of every model is found by each thing that can tell it.
+func TestEveryOperation(t *testing.T) {
+	h := newHouse(t, nil)
+	tried := 0
+	check := func(s *schema.Service, op, how string, r *http.Request) {
+		t.Helper()
+		tried++
+		if w := h.do(r); h.got == nil || h.got.target != s.ID {
+			t.Errorf("%s:%s by its %s: %d %s", s.ID, op, how, w.Code, w.Body)
+		}
+	}
+	for _, s := range schemas {
+		check(s, "all", "host", req("GET", "http://"+s.EndpointPrefix+".eu-west-1.amazonaws.com"+firstPath(s), "", connectionsHeader(s)...))
+		for i := range s.Operations {
+			op := &s.Operations[i]
+			path, _, _ := strings.Cut(op.URI, "?")
+			path = strings.NewReplacer("{", "", "}", "", "+", "").Replace(path)
+			check(s, op.Name, "signature", req(op.Method, "http://localhost:4566"+path, "", "Authorization", signedFor(s.SigningName, "us-east-1", "A")))
+			if s.TargetPrefix != "" {
+				check(s, op.Name, "target", req("POST", "http://localhost:4566/", "{}", "X-Amz-Target", s.TargetPrefix+"."+op.Name))
+			}
+			if slices.Contains(s.Protocols, schema.CBOR) {
+				check(s, op.Name, "CBOR path", req("POST", "http://localhost:4566/service/"+s.TargetPrefix+"/operation/"+op.Name, ""))
+			}
+			if slices.Contains(s.Protocols, schema.Query) {
+				check(s, op.Name, "action", req("POST", "http://localhost:4566/", "Action="+op.Name+"&Version="+s.APIVersion, "Content-Type", "application/x-www-form-urlencoded"))
+			}
+			if slices.Contains(s.Protocols, schema.RestJSON) {
+				check(s, op.Name, "path", req(op.Method, "http://localhost:4566"+path, ""))
+			}
+		}
+	}
+	if tried < 2000 {
+		t.Errorf("only %d tries: the tables are not the models'", tried)
+	}
+}
+
+// firstPath is a path by which a service's host alone tells it: API Gateway's
+// two share theirs.
+func firstPath(s *schema.Service) string {
+	switch s.ID {
+	case "apigatewayv2":
+		return "/v2/apis"
+	case "apigatewaymanagementapi":
+		return "/@connections/x"
+	}
+	return "/"
+}
+
+func connectionsHeader(s *schema.Service) []string {
+	if s.ID == "apigatewaymanagementapi" {
+		return []string{"Authorization", signedFor("execute-api", "us-east-1", "A")}
+	}
+	return nil
 }
 
 func TestAPIRequests(t *testing.T) {
