@@ -92,3 +92,21 @@ func TestEnforcement(t *testing.T) {
 		t.Error("the cause is not in the log")
 	}
 }
+
+// A presigned URL with effects cannot be forged where signatures are verified,
+// even where browsers tell nothing of who asks.
+func TestEnforcedPresignedAction(t *testing.T) {
+	h := enforcing(t)
+	sum := sha256.Sum256(nil)
+	for secret, want := range map[string]int{"secret": 200, "guess": 403} {
+		r := req("GET", "http://192.168.1.7:4566/?Action=CreateRole&Version=2010-05-08", "")
+		r.URL.Host = r.Host
+		link, _, err := v4.NewSigner().PresignHTTP(context.Background(), aws.Credentials{AccessKeyID: "AKIDADMIN", SecretAccessKey: secret}, r, hex.EncodeToString(sum[:]), "iam", "us-east-1", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := h.do(req("GET", link, "")); w.Code != want {
+			t.Errorf("signed with %q: %d %s", secret, w.Code, w.Body)
+		}
+	}
+}
