@@ -2,7 +2,7 @@
 // services.json the Go types, errors, handler interface and schema of its
 // botocore model.
 //
-//	go run ./cmd/awsgen -models .deps/models/botocore-1.43.11/data -out internal/api
+//	go run ./cmd/awsgen -models .deps/models -out internal/api
 //
 // With -check it writes nothing and fails, naming the files, where what it
 // would write differs from what is there. scripts/fetch-models.sh fetches the
@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	models := flag.String("models", ".deps/models/botocore-"+botocoreVersion+"/data", "botocore's data `folder`")
+	models := flag.String("models", ".deps/models", "the `folder` that scripts/fetch-models.sh fills, or botocore's data folder")
 	out := flag.String("out", "internal/api", "the `folder` that holds a folder per service")
 	check := flag.Bool("check", false, "compare with what is there instead of writing")
 	flag.Parse()
@@ -33,6 +33,9 @@ func main() {
 }
 
 func run(models, out string, check bool) error {
+	if fetched := filepath.Join(models, "botocore-"+botocoreVersion, "data"); isFolder(fetched) {
+		models = fetched
+	}
 	files, err := generate(os.DirFS(models))
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -67,6 +70,11 @@ func run(models, out string, check bool) error {
 		}
 	}
 	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // staleFiles lists, sorted, the generated files under out that are missing,

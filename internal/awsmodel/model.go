@@ -188,22 +188,20 @@ func Parse(r io.Reader) (*Model, error) {
 // folder, where it is <service>/<version>/service-2.json, gzipped or plain.
 func ReadFile(data fs.FS, service, version string) (*Model, error) {
 	path := service + "/" + version + "/service-2.json"
-	f, err := data.Open(path + ".gz")
+	zipped, err := fs.ReadFile(data, path+".gz")
 	if errors.Is(err, fs.ErrNotExist) {
-		if f, err = data.Open(path); err != nil {
+		plain, err := fs.ReadFile(data, path)
+		if err != nil {
 			return nil, err
 		}
-		defer f.Close()
-		return Parse(f)
+		return Parse(bytes.NewReader(plain))
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
+	z, err := gzip.NewReader(bytes.NewReader(zipped))
 	if err != nil {
 		return nil, fmt.Errorf("awsmodel: %s.gz: %w", path, err)
 	}
-	defer z.Close()
 	return Parse(z)
 }

@@ -205,9 +205,7 @@ func (w *rewriter) repeat() error {
 	w.out.WriteString("(?:" + b.String() + ")")
 	w.in = w.in[len(m[0]):]
 	w.atom = -1
-	if strings.HasPrefix(w.in, "?") {
-		w.in = w.in[1:]
-	}
+	w.in = strings.TrimPrefix(w.in, "?")
 	if strings.HasPrefix(w.in, "+") {
 		return fmt.Errorf("RE2 has no possessive quantifiers")
 	}
@@ -248,12 +246,16 @@ func (w *rewriter) escape(inClass bool) error {
 		w.emit(2, "[^"+javaSpace+"]")
 	case strings.IndexByte("dDwWnrtf", c) >= 0, (c == 'b' || c == 'B') && !inClass:
 		w.emit(2, w.in[:2])
-	case c < 0x80 && !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'):
+	case c < 0x80 && !alphanumeric(c):
 		w.emit(2, w.in[:2])
 	default:
 		return fmt.Errorf("RE2 may not have the escape %q", w.in[:2])
 	}
 	return nil
+}
+
+func alphanumeric(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 // class rewrites a bracketed class. Java lets classes nest and intersect;
