@@ -240,6 +240,7 @@ func (e *environment) invoke(r *run) bool {
 		return false
 	}
 	e.phase, e.run = phaseBusy, r
+	r.started = time.Now()
 	thaw := e.frozen
 	e.frozen = false
 	r.init, e.init = e.init, 0
@@ -247,7 +248,6 @@ func (e *environment) invoke(r *run) bool {
 	e.mu.Unlock()
 
 	limit := e.v.Timeout
-	r.started = time.Now()
 	r.event.DeadlineMs = r.started.Add(limit).UnixMilli()
 	e.log.begin(e.says.start(r.inv), r.inv.Tail)
 	if again {

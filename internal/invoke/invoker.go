@@ -206,7 +206,7 @@ func (i *Invoker) begin(ctx context.Context, inv *function.Invocation, stream bo
 	r := &run{inv: inv, slot: slot, outcome: make(chan *outcome, 1), done: make(chan struct{}), status: statusSuccess}
 	r.event = runtimeapi.Event{
 		RequestID: inv.RequestID, InvokedARN: inv.InvokedARN,
-		TraceID:       traceHeader(inv.TraceID, "1:"+shortHash(v.ARN)+":0"),
+		TraceID:       traceHeader(inv.TraceID, p.lineage),
 		ClientContext: inv.ClientContext, Payload: inv.Payload, Stream: stream,
 	}
 	if r.event.InvokedARN == "" {

@@ -53,6 +53,7 @@ type source struct {
 	file  *os.File
 	raw   syscall.RawConn
 	split splitter
+	drain func(fd uintptr) // reads what is there; the journal's lock is held
 }
 
 // splitter makes log events of what was read. It is called with the journal's
@@ -77,6 +78,15 @@ func (j *journal) pipe(split splitter) (*os.File, error) {
 		return nil, err
 	}
 	s := &source{file: r, raw: raw, split: split}
+	s.drain = func(fd uintptr) {
+		for total := 0; total < maxDrain; {
+			n, _ := j.read(s, fd)
+			if n <= 0 {
+				return
+			}
+			total += n
+		}
+	}
 	j.mu.Lock()
 	j.sources = append(j.sources, s)
 	j.mu.Unlock()
@@ -117,15 +127,7 @@ func (j *journal) drain() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, s := range j.sources {
-		_ = s.raw.Control(func(fd uintptr) { // an error: closed, and so drained
-			for total := 0; total < maxDrain; {
-				n, _ := j.read(s, fd)
-				if n <= 0 {
-					return
-				}
-				total += n
-			}
-		})
+		_ = s.raw.Control(s.drain) // an error: closed, and so drained
 	}
 }
 
@@ -173,10 +175,10 @@ func (j *journal) begin(message string, tail bool) {
 	j.say(message)
 }
 
-// end says that an invocation is over, after what its function wrote until now,
-// and returns the tail of its log where begin was asked to keep it.
+// end says that an invocation is over and returns the tail of its log where
+// begin was asked to keep it. What its function wrote comes before, if it was
+// drained.
 func (j *journal) end(messages ...string) []byte {
-	j.drain()
 	now := time.Now().UnixMilli()
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -20,8 +20,9 @@ const endingGrace = 20 * time.Millisecond
 // waits, and an environment is started for it; it takes whichever comes first,
 // that one or one that another request has done with.
 type pool struct {
-	inv *Invoker
-	v   *function.Version
+	inv     *Invoker
+	v       *function.Version
+	lineage string // of the traces
 
 	mu       sync.Mutex
 	idle     []*environment // the one used last at the end
@@ -39,7 +40,7 @@ type grant struct {
 }
 
 func newPool(inv *Invoker, v *function.Version) *pool {
-	return &pool{inv: inv, v: v}
+	return &pool{inv: inv, v: v, lineage: "1:" + shortHash(v.ARN) + ":0"}
 }
 
 // acquire waits for an environment. A caller that gives up while it waits leaves

@@ -205,9 +205,13 @@ func TestCrashWhileIdle(t *testing.T) {
 	f := newFixture(t, nil)
 	v := version(t, "", nil)
 	f.invoke(invocation(v, request{}))
-	var proc interface{ PID() int }
-	f.living.each(func(e *environment) { proc = e.proc })
-	p, err := os.FindProcess(proc.PID())
+	pid := 0
+	f.living.each(func(e *environment) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		pid = e.proc.PID()
+	})
+	p, err := os.FindProcess(pid)
 	if err != nil {
 		t.Fatal(err)
 	}

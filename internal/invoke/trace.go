@@ -16,6 +16,19 @@ func traceHeader(given string, lineage string) string {
 	if strings.Contains(given, "Root=") && strings.Contains(given, "Parent=") && strings.Contains(given, "Sampled=") {
 		return given
 	}
+	var random [20]byte
+	_, _ = rand.Read(random[:]) // never fails
+	if given == "" {
+		b := make([]byte, 0, 128)
+		b = append(b, "Root=1-"...)
+		b = strconv.AppendInt(b, time.Now().Unix(), 16)
+		b = append(b, '-')
+		b = hex.AppendEncode(b, random[:12])
+		b = append(b, ";Parent="...)
+		b = hex.AppendEncode(b, random[12:])
+		b = append(b, ";Sampled=0;Lineage="...)
+		return string(append(b, lineage...))
+	}
 	var root, parent, rest string
 	sampled := "0"
 	for part := range strings.SplitSeq(given, ";") {
@@ -37,8 +50,6 @@ func traceHeader(given string, lineage string) string {
 			rest += ";" + key + "=" + value
 		}
 	}
-	var random [20]byte
-	_, _ = rand.Read(random[:]) // never fails
 	if root == "" {
 		root = "1-" + strconv.FormatInt(time.Now().Unix(), 16) + "-" + hex.EncodeToString(random[:12])
 	}

@@ -1,0 +1,73 @@
+package invoke
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/paddock-run/paddock/internal/function"
+)
+
+// The managed runtimes, with whatever interpreter this host has.
+func TestManagedRuntimes(t *testing.T) {
+	for runtime, c := range map[string]struct{ file, code string }{
+		"python3.13": {"app.py", `
+import sys
+def handler(event, context):
+    print("printed", flush=False)
+    sys.stderr.write("to stderr\n")
+    if event.get("fail"):
+        raise ValueError("no luck")
+    return {"id": context.aws_request_id, "name": context.function_name}
+`},
+		"nodejs22.x": {"app.js", `
+exports.handler = async (event, context) => {
+  console.log("printed");
+  process.stderr.write("to stderr\n");
+  if (event.fail) throw new TypeError("no luck");
+  return {id: context.awsRequestId, name: context.functionName};
+};
+`},
+	} {
+		t.Run(runtime, func(t *testing.T) {
+			f := newFixture(t, nil)
+			if _, err := f.opts.Runtimes.Resolve(runtime); errors.Is(err, function.ErrNoRuntime) {
+				t.Skip(err)
+			}
+			v := version(t, "", func(v *function.Version) {
+				v.Runtime, v.Handler, v.MemoryMB = runtime, "app.handler", 512
+				if err := os.WriteFile(filepath.Join(v.CodeDir, c.file), []byte(c.code), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			})
+			for range 3 {
+				inv := invocation(v, map[string]bool{})
+				inv.Tail = true
+				res := f.invoke(inv)
+				got := strings.ReplaceAll(string(res.Payload), " ", "")
+				if want := `{"id":"` + inv.RequestID + `","name":"f"}`; got != want || res.FunctionError != "" {
+					t.Fatalf("%s\n%s", res.Payload, f.logs.text())
+				}
+				tail := string(res.LogTail)
+				end := strings.Index(tail, "END ")
+				for _, want := range []string{"printed", "to stderr"} {
+					if i := strings.Index(tail, want); i < 0 || i > end {
+						t.Errorf("%q is not in %s", want, tail)
+					}
+				}
+			}
+			res := f.invoke(invocation(v, map[string]bool{"fail": true}))
+			if got := string(res.Payload); res.FunctionError != "Unhandled" || !strings.Contains(got, "no luck") || !strings.Contains(got, "rror") {
+				t.Errorf("%s", got)
+			}
+			broken := *v
+			broken.Handler, broken.RevisionID = "nowhere.handler", "broken "+runtime
+			res = f.invoke(invocation(&broken, 1))
+			if got := string(res.Payload); res.FunctionError != "Unhandled" || !strings.Contains(got, "Runtime.ImportModuleError") {
+				t.Errorf("%s\n%s", got, f.logs.text())
+			}
+		})
+	}
+}
