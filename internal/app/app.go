@@ -217,7 +217,7 @@ func hostsOf(address string) []string {
 type httpAPIs struct{ gateway *gateway.Gateway }
 
 func (h httpAPIs) ServeAPI(w http.ResponseWriter, r *http.Request, to edge.APIRequest) {
-	h.gateway.ServeAPI(w, r, gateway.Request{APIID: to.APIID, Stage: to.Stage, Path: to.Path})
+	h.gateway.ServeAPI(w, r, gateway.Request{APIID: to.APIID, Stage: to.Stage, Path: to.Path, PathForm: to.PathForm})
 }
 
 // OwnsHost reports false: there are no custom domain names yet.

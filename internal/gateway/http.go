@@ -37,7 +37,9 @@ type APIs interface {
 // Functions finds the function version behind an integration's ARN. It answers
 // from memory.
 type Functions interface {
-	ResolveARN(ctx context.Context, arn string) (*function.Version, error)
+	// account and region are the API's; invokedARN names the alias or version
+	// that arn names.
+	Resolve(ctx context.Context, account, region, arn string) (v *function.Version, invokedARN string, err error)
 }
 
 // Request says which API a request is for, as the edge read it from the host or
@@ -49,6 +51,9 @@ type Request struct {
 	Stage string
 	// Path is the escaped path below the API's (or the named stage's) root.
 	Path string
+	// PathForm: the API was named in the path and not by its host. $default,
+	// which no URL of AWS's names, may then be the first segment too.
+	PathForm bool
 }
 
 // Gateway serves HTTP APIs. It is safe for concurrent use.
@@ -156,7 +161,7 @@ func stageOf(api *httpapi.API, req Request) (*httpapi.Stage, string) {
 		return api.Stages[req.Stage], path
 	}
 	first, rest, _ := strings.Cut(path[1:], "/")
-	if s := api.Stages[first]; s != nil && first != "$default" {
+	if s := api.Stages[first]; s != nil && (first != "$default" || req.PathForm) {
 		return s, "/" + rest
 	}
 	return api.Stages["$default"], path
@@ -207,14 +212,14 @@ func (g *Gateway) integrate(c *call) *response {
 }
 
 func (g *Gateway) invoke(ctx context.Context, c *call, payload []byte) (*function.Result, error) {
-	version, err := g.functions.ResolveARN(ctx, c.target.route.FunctionARN)
+	version, invoked, err := g.functions.Resolve(ctx, c.api.Account, c.api.Region, c.target.route.FunctionARN)
 	if err != nil {
 		return nil, err
 	}
 	return g.invoker.Invoke(ctx, &function.Invocation{
 		Version:    version,
 		RequestID:  uuid.NewString(),
-		InvokedARN: c.target.route.FunctionARN,
+		InvokedARN: invoked,
 		Payload:    payload,
 		TraceID:    c.traceID,
 	})

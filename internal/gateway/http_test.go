@@ -38,11 +38,11 @@ func (w *world) HTTPAPI(id string) *httpapi.API {
 	return nil
 }
 
-func (w *world) ResolveARN(_ context.Context, arn string) (*function.Version, error) {
+func (w *world) Resolve(_ context.Context, _, _, arn string) (*function.Version, string, error) {
 	if arn != fn {
-		return nil, errors.New("no such function")
+		return nil, "", errors.New("no such function")
 	}
-	return &function.Version{ARN: arn}, nil
+	return &function.Version{ARN: arn}, arn, nil
 }
 
 func (w *world) Invoke(ctx context.Context, inv *function.Invocation) (*function.Result, error) {
@@ -194,6 +194,12 @@ func TestStages(t *testing.T) {
 		}
 		if w.event["rawPath"] != c.rawPath {
 			t.Errorf("%s: rawPath %v, want %s", c.url, w.event["rawPath"], c.rawPath)
+		}
+	}
+	for path, want := range map[string]string{"/$default/a": "/a", "/a": "/a"} {
+		w := newWorld()
+		if s, rest := stageOf(w.api, Request{Path: path, PathForm: true}); s == nil || s.Name != "$default" || rest != want {
+			t.Errorf("path form %s: stage %v, path %s", path, s, rest)
 		}
 	}
 	w := newWorld()
