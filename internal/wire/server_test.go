@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -39,7 +40,7 @@ func serve(t testing.TB, svc *schema.Service, handler any, method, target, body 
 	}
 	r = r.WithContext(identity.With(r.Context(), &identity.Identity{Account: "123456789012", Region: "us-east-1", RequestID: requestID}))
 	w := httptest.NewRecorder()
-	wire.NewServer(svc, handler, wire.Options{}).ServeHTTP(w, r)
+	wire.NewServer(svc, handler, wire.Options{Logger: slog.New(slog.DiscardHandler)}).ServeHTTP(w, r)
 	return w.Result()
 }
 
@@ -54,12 +55,12 @@ func text(t testing.TB, r *http.Response) string {
 
 func TestInvoke(t *testing.T) {
 	h := functions{invoke: func(in *lambda.InvocationRequest) (*lambda.InvocationResponse, error) {
-		if *in.FunctionName != "arn:aws:lambda:us-east-1:1:function:f" || *in.Qualifier != "live" || *in.InvocationType != "Event" {
+		if *in.FunctionName != "arn:aws:lambda:us-east-1:123456789012:function:f" || *in.Qualifier != "live" || *in.InvocationType != "Event" {
 			t.Errorf("in = %+v", in)
 		}
 		return &lambda.InvocationResponse{StatusCode: new(int32(202)), ExecutedVersion: new("7"), Payload: in.Payload}, nil
 	}}
-	r := serve(t, &lambda.Service, h, "POST", "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A1%3Afunction%3Af/invocations?Qualifier=live",
+	r := serve(t, &lambda.Service, h, "POST", "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af/invocations?Qualifier=live",
 		`{"a":1}`, "X-Amz-Invocation-Type", "Event")
 	if got := text(t, r); r.StatusCode != 202 || got != `{"a":1}` {
 		t.Errorf("%d %s", r.StatusCode, got)

@@ -1,8 +1,14 @@
 package wire
 
-import "github.com/paddock-run/paddock/internal/wire/schema"
+import (
+	"github.com/paddock-run/paddock/internal/wire/schema"
+	"github.com/paddock-run/paddock/internal/wire/validate"
+)
 
 // checkInput checks in against the constraints of the operation's input.
 func checkInput(svc *schema.Service, op *schema.Operation, in any) error {
-	return nil
+	if op.Input == schema.NoShape {
+		return nil
+	}
+	return validate.Input(svc, op.Input, in)
 }

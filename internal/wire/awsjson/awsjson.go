@@ -68,7 +68,6 @@ func (c *Codec) decode(r *http.Request, op *schema.Operation, in any) error {
 func (c *Codec) Encode(op *schema.Operation, out any, _ string) (*reply.Reply, error) {
 	rep := reply.New(http.StatusOK, c.mediaType, nil)
 	if op.Output == schema.NoShape {
-		rep.Body = []byte("{}")
 		return rep, nil
 	}
 	v := reflect.ValueOf(out)

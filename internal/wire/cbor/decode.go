@@ -227,17 +227,17 @@ func (d *decoder) time(n *plan.Node, v reflect.Value) error {
 
 func (d *decoder) list(h head, n *plan.Node, v reflect.Value) error {
 	t := n.Target(v)
-	out := reflect.MakeSlice(t.Type(), 0, 0)
-	err := d.each(h, func() error {
-		if out.Len() == out.Cap() {
-			grown := max(4, 2*out.Cap())
+	t.Set(reflect.MakeSlice(t.Type(), 0, 0))
+	return d.each(h, func() error {
+		if t.Len() == t.Cap() {
+			grown := max(4, 2*t.Cap())
 			if err := d.spend(grown * int(t.Type().Elem().Size())); err != nil {
 				return err
 			}
-			out.Grow(grown - out.Len())
+			t.Grow(grown - t.Len())
 		}
-		out = out.Slice(0, out.Len()+1)
-		slot := out.Index(out.Len() - 1)
+		t.SetLen(t.Len() + 1)
+		slot := t.Index(t.Len() - 1)
 		if d.peekNull() {
 			slot.SetZero()
 			if !n.Sparse {
@@ -247,8 +247,6 @@ func (d *decoder) list(h head, n *plan.Node, v reflect.Value) error {
 		}
 		return d.value(n.Elem, slot)
 	})
-	t.Set(out)
-	return err
 }
 
 // entryCost is about what one more entry costs a map beside its value.

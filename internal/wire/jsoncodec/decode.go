@@ -378,7 +378,7 @@ func (d *decoder) list(n *plan.Node, v reflect.Value) error {
 		return err
 	}
 	t := n.Target(v)
-	out := reflect.MakeSlice(t.Type(), 0, 0)
+	t.Set(reflect.MakeSlice(t.Type(), 0, 0))
 	for first := true; ; first = false {
 		more, err := d.more(first, ']')
 		if err != nil {
@@ -387,15 +387,15 @@ func (d *decoder) list(n *plan.Node, v reflect.Value) error {
 		if !more {
 			break
 		}
-		if out.Len() == out.Cap() {
-			grown := max(4, 2*out.Cap())
+		if t.Len() == t.Cap() {
+			grown := max(4, 2*t.Cap())
 			if err := d.spend(grown * int(t.Type().Elem().Size())); err != nil {
 				return err
 			}
-			out.Grow(grown - out.Len())
+			t.Grow(grown - t.Len())
 		}
-		out = out.Slice(0, out.Len()+1)
-		slot := out.Index(out.Len() - 1)
+		t.SetLen(t.Len() + 1)
+		slot := t.Index(t.Len() - 1)
 		if d.peek() == kindNull && n.Elem.Kind != schema.KindDocument {
 			if !n.Sparse {
 				return awserr.Serialization("NULL_VALUE found in a list that may hold none")
@@ -410,7 +410,6 @@ func (d *decoder) list(n *plan.Node, v reflect.Value) error {
 			return err
 		}
 	}
-	t.Set(out)
 	return nil
 }
 

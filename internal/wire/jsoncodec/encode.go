@@ -15,8 +15,8 @@ import (
 	"github.com/paddock-run/paddock/internal/wire/timestamp"
 )
 
-// Append writes the structure v of node n to b as JSON: the members of the
-// body, without those that are absent. The error is of a value that no document
+// Append writes the structure v of node n to b as JSON: the members of a
+// response's body, without those that are absent. The error is of a value that no document
 // can hold, a server's fault.
 func Append(b []byte, n *plan.Node, v reflect.Value) ([]byte, error) {
 	t, ok := n.Value(v)
@@ -24,7 +24,7 @@ func Append(b []byte, n *plan.Node, v reflect.Value) ([]byte, error) {
 		return append(b, '{', '}'), nil
 	}
 	e := encoder{b: append(b, '{')}
-	err := e.fields(n, t, n.Body, true)
+	err := e.fields(n, t, n.BodyOut, true)
 	return append(e.b, '}'), err
 }
 

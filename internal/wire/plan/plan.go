@@ -35,8 +35,11 @@ type Node struct {
 
 	// Structures and unions: the i-th field is the i-th member.
 	Fields []Field
-	// Body holds the indices of the fields that stand in the body.
+	// Body holds the indices of the fields that stand in the body of a request.
 	Body []int
+	// BodyOut is Body for a response: a response has neither path nor query
+	// string, so what a request would bind to these stands in its body.
+	BodyOut []int
 	// Bound holds the indices of the fields that stand elsewhere: in the URI,
 	// the headers, the status.
 	Bound []int
@@ -225,7 +228,8 @@ func (b *builder) node(id schema.ShapeID, typ reflect.Type) *Node {
 func (b *builder) structure(n *Node, base reflect.Type) {
 	b.must(base.Kind() == reflect.Struct && base.NumField() == len(n.Shape.Members), n)
 	n.Fields = make([]Field, len(n.Shape.Members))
-	n.Body = []int{} // never nil: to the codecs nil means every field
+	// Never nil: to the codecs nil means every field.
+	n.Body, n.BodyOut = []int{}, []int{}
 	n.byName = make(map[string]int, len(n.Fields))
 	n.byWire = make(map[string]int, len(n.Fields))
 	n.byXML = make(map[string]int, len(n.Fields))
@@ -233,8 +237,9 @@ func (b *builder) structure(n *Node, base reflect.Type) {
 		m := &n.Shape.Members[i]
 		f := b.field(m, base.Field(i).Type)
 		if m.Default != "" {
-			f.Default = b.fallback(&f)
-			n.Defaults = append(n.Defaults, i)
+			if f.Default = b.fallback(&f); f.Default.IsValid() {
+				n.Defaults = append(n.Defaults, i)
+			}
 		}
 		n.Fields[i] = f
 		n.all = append(n.all, i)
@@ -244,10 +249,15 @@ func (b *builder) structure(n *Node, base reflect.Type) {
 		switch {
 		case m.Traits.Has(schema.Payload):
 			n.Payload = i
+			continue
 		case m.Location != schema.InBody:
 			n.Bound = append(n.Bound, i)
 		default:
 			n.Body = append(n.Body, i)
+		}
+		switch m.Location {
+		case schema.InBody, schema.InURI, schema.InQuery, schema.InQueryParams:
+			n.BodyOut = append(n.BodyOut, i)
 		}
 	}
 }

@@ -143,6 +143,9 @@ func (b *builder) fallback(f *Field) reflect.Value {
 			f.Target(v).SetString(x)
 			return v
 		case schema.KindBlob:
+			if f.Type.Kind() == reflect.Interface {
+				return reflect.Value{} // a stream is there or not: it has no default
+			}
 			data, err := base64.StdEncoding.DecodeString(x)
 			if err == nil {
 				f.Target(v).SetBytes(data)

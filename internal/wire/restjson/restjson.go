@@ -124,10 +124,7 @@ func (c *Codec) Encode(op *schema.Operation, out any, _ string) (*reply.Reply, e
 		return rep, err
 	}
 	if _, ok := f.Value(slot); !ok {
-		// Smithy: an unset structure is "{}", any other unset payload nothing.
-		if f.Kind != schema.KindStructure {
-			return rep, nil
-		}
+		return rep, nil
 	}
 	rep.Header.Set("Content-Type", mediaType)
 	rep.Body, err = jsoncodec.AppendValue(nil, f, slot)

@@ -101,7 +101,7 @@ func (c *Codec) Encode(op *schema.Operation, out any, _ string) (*reply.Reply, e
 		rep.Status = status
 	}
 	t, ok := n.Value(v)
-	if !ok || n.Payload < 0 && len(n.Body) == 0 {
+	if !ok || n.Payload < 0 && len(n.BodyOut) == 0 {
 		return rep, nil
 	}
 	if n.Payload >= 0 {
@@ -114,7 +114,7 @@ func (c *Codec) Encode(op *schema.Operation, out any, _ string) (*reply.Reply, e
 	if n.Shape.Traits.Has(schema.Unwrapped) {
 		err = c.unwrapped(&e, name, namespace, n, t)
 	} else {
-		err = e.Element(name, n.Shape.XMLPrefix, namespace, n, t, n.Body)
+		err = e.Element(name, n.Shape.XMLPrefix, namespace, n, t, n.BodyOut)
 	}
 	rep.Body = e.B
 	return rep, err
@@ -123,7 +123,7 @@ func (c *Codec) Encode(op *schema.Operation, out any, _ string) (*reply.Reply, e
 // unwrapped writes the only body member's text as the root element's.
 func (c *Codec) unwrapped(e *xmlcodec.Encoder, name, namespace string, n *plan.Node, t reflect.Value) error {
 	e.Open(name, "", namespace)
-	for _, i := range n.Body {
+	for _, i := range n.BodyOut {
 		f := &n.Fields[i]
 		v, ok := f.Value(t.Field(i))
 		if !ok {
@@ -184,7 +184,7 @@ func (c *Codec) EncodeFault(f *fault.Fault) (*reply.Reply, error) {
 		if f.MessageField >= 0 {
 			e.Text("Message", f.Message)
 		}
-		if err := e.Members(n, v.Elem(), f.Beside(n.Body)); err != nil {
+		if err := e.Members(n, v.Elem(), f.Beside(n.BodyOut)); err != nil {
 			return nil, err
 		}
 	} else if f.Message != "" {

@@ -106,8 +106,9 @@ func parseEpoch(s string) (time.Time, error) {
 }
 
 func parseISO(s string) (time.Time, error) {
-	// time.Parse also takes a comma before the fraction, which RFC 3339 has not.
-	if len(s) < 20 || strings.IndexByte(s, ',') >= 0 || s[10] != 'T' {
+	// Smithy's date-time is RFC 3339 without offsets. time.Parse also takes a
+	// comma before the fraction, which RFC 3339 has not.
+	if len(s) < 20 || strings.IndexByte(s, ',') >= 0 || s[10] != 'T' || s[len(s)-1] != 'Z' {
 		return time.Time{}, ErrMalformed
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)

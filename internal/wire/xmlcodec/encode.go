@@ -132,7 +132,12 @@ func (e *Encoder) field(f *plan.Field, slot reflect.Value) error {
 	switch f.Kind {
 	case schema.KindList:
 		if f.Flattened {
-			return e.items(name, f.Member, f.Node, v)
+			// Each item has the namespace that items of the list have anywhere.
+			m := f.Member
+			if f.Elem.Member.XMLNamespace != "" {
+				m = f.Elem.Member
+			}
+			return e.items(name, m, f.Node, v)
 		}
 		e.Open(name, f.Member.XMLPrefix, f.Member.XMLNamespace)
 		if err := e.items(e.Names.of(f.Elem), f.Elem.Member, f.Node, v); err != nil {
@@ -159,7 +164,9 @@ func (e *Encoder) value(name string, m *schema.Member, f *plan.Field, v reflect.
 	prefix, namespace := m.XMLPrefix, m.XMLNamespace
 	switch f.Kind {
 	case schema.KindStructure, schema.KindUnion:
-		if namespace == "" {
+		// A shape's own namespace is a root element's; only a prefix, which its
+		// members are named by, has to be declared wherever it stands.
+		if namespace == "" && f.Shape.XMLPrefix != "" {
 			prefix, namespace = f.Shape.XMLPrefix, f.Shape.XMLNamespace
 		}
 		if f.Kind == schema.KindUnion {

@@ -1,0 +1,101 @@
+package wiretest
+
+// knownSmithyFailures are the vectors of Smithy's that fail, and why. One that
+// starts to pass breaks the build.
+var knownSmithyFailures = because(map[string][]string{
+	"the vector wants a request's header, X-Amz-Target, of a response": {
+		"response/AwsJson11IntEnums",
+	},
+	"the request ID is the server's own, not one that an output holds": {
+		"response/parses_the_request_id_from_the_response",
+	},
+	"the request ID is the server's own, and awsQuery's answers have a namespace": {
+		"response/QueryNoInputAndNoOutputWithResponseMetadata",
+	},
+	"the vector is about what a client leaves out: nothing on the wire tells an empty collection from an absent one": {
+		"request/QueryEmptyQueryMaps",
+		"request/RestJsonOmitsEmptyListQueryValues",
+	},
+	"botocore's models have no mediaType trait: a blob is taken and given as application/octet-stream": {
+		"response/RestJsonHttpPayloadTraitsWithMediaTypeWithBlob",
+		"malformed/RestJsonWithPayloadExpectsModeledContentType",
+		"malformed/RestJsonWithPayloadExpectsImpliedContentType",
+		"response/RestJsonStreamingTraitsWithMediaTypeWithBlob",
+		"response/HttpPayloadTraitsWithMediaTypeWithBlob",
+	},
+	"AWS's services answer in their protocol whatever Accept says, and clients rely on it": {
+		"malformed/RestJsonStringPayloadUnsatisfiableAccept",
+		"malformed/RestJsonWithBodyExpectsApplicationJsonAccept",
+		"malformed/RestJsonWithPayloadExpectsImpliedAccept",
+		"malformed/RestJsonWithPayloadExpectsModeledAccept",
+	},
+	"clients send a Content-Type on requests without a body, and AWS takes it": {
+		"malformed/RestJsonWithoutBodyExpectsEmptyContentType",
+		"malformed/RestJsonWithoutBodyEmptyInputExpectsEmptyContentType",
+	},
+	"{} is a structure that is there and empty; nothing tells it from an absent one that a client sends as {}": {
+		"request/RestJsonHttpWithEmptyStructurePayload",
+		"request/RestJsonHttpWithHeadersButNoPayload",
+	},
+	"schema.Constraint holds integers, as all bounds of the services we have are": {
+		"validation/RestJsonMalformedRangeFloat",
+		"validation/RestJsonMalformedRangeMinFloat",
+		"validation/RestJsonMalformedRangeMaxFloat",
+		"validation/RestJsonMalformedRangeFloatOverride",
+		"validation/RestJsonMalformedRangeMinFloatOverride",
+		"validation/RestJsonMalformedRangeMaxFloatOverride",
+	},
+	"botocore's models have no uniqueItems trait": {
+		"validation/RestJsonMalformedUniqueItemsBlobList",
+		"validation/RestJsonMalformedUniqueItemsBooleanList",
+		"validation/RestJsonMalformedUniqueItemsStringList",
+		"validation/RestJsonMalformedUniqueItemsByteList",
+		"validation/RestJsonMalformedUniqueItemsShortList",
+		"validation/RestJsonMalformedUniqueItemsIntegerList",
+		"validation/RestJsonMalformedUniqueItemsLongList",
+		"validation/RestJsonMalformedUniqueItemsTimestampList",
+		"validation/RestJsonMalformedUniqueItemsDateTimeList",
+		"validation/RestJsonMalformedUniqueItemsHttpDateList",
+		"validation/RestJsonMalformedUniqueItemsEnumList",
+		"validation/RestJsonMalformedUniqueItemsIntEnumList",
+		"validation/RestJsonMalformedUniqueItemsListList",
+		"validation/RestJsonMalformedUniqueItemsStructureList",
+		"validation/RestJsonMalformedUniqueItemsUnionList",
+	},
+	"in conflict with RestXmlServersQueryParamsStringListMap, by which a map of the query parameters has those of other members too": {
+		"request/AllQueryStringTypes",
+		"request/RestXmlQueryStringEscaping",
+		"request/RestXmlSupportsNaNFloatQueryValues",
+		"request/RestXmlSupportsInfinityFloatQueryValues",
+		"request/RestXmlSupportsNegativeInfinityFloatQueryValues",
+		"request/RestXmlZeroAndFalseQueryValues",
+	},
+	"the vector is about what a client reads: we write UTC": {
+		"response/RestXmlDateTimeWithNegativeOffset",
+		"response/RestXmlDateTimeWithPositiveOffset",
+	},
+	"the vector's body has elements that its params have not": {
+		"error/ComplexError",
+		"error/InvalidGreetingError",
+	},
+	"an empty body has no type, as S3's have none": {
+		"response/RestXmlHttpResponseCode",
+	},
+	"the vector is about what a client reads over": {
+		"response/SimpleScalarPropertiesWithXMLPreamble",
+	},
+	"S3's errors have no Type element": {
+		"error/S3OperationNoErrorWrappingResponse",
+	},
+})
+
+// because turns reason → vectors into vector → reason.
+func because(m map[string][]string) map[string]string {
+	out := map[string]string{}
+	for reason, keys := range m {
+		for _, k := range keys {
+			out[k] = reason
+		}
+	}
+	return out
+}
