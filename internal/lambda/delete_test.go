@@ -1,0 +1,228 @@
+package lambda
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	api "github.com/paddock-run/paddock/internal/api/lambda"
+	"github.com/paddock-run/paddock/internal/store"
+)
+
+func (w *world) blobCount() int {
+	w.t.Helper()
+	list, err := w.blobs.List(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(list)
+}
+
+func (w *world) docCount() int {
+	w.t.Helper()
+	list, err := w.docs.List(w.t.Context(), "", "", 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(list)
+}
+
+func TestDeleteFunction(t *testing.T) {
+	w := newWorld(t)
+	w.create("f")
+	w.publish("f")
+	w.update("f", "two")
+	w.settled("f")
+	if _, err := w.CreateAlias(ctx(), &api.CreateAliasRequest{FunctionName: new("f"), Name: new("a"), FunctionVersion: new("1")}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.AddPermission(ctx(), &api.AddPermissionRequest{FunctionName: new("f:a"), StatementId: new("s"), Action: new("lambda:*"), Principal: new("*")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.DeleteFunction(ctx(), &api.DeleteFunctionRequest{FunctionName: new("f"), Qualifier: new("$LATEST")})
+	wantErr(t, err, "InvalidParameterValueException: $LATEST version cannot be deleted without deleting the function.")
+	_, err = w.DeleteFunction(ctx(), &api.DeleteFunctionRequest{FunctionName: new("g"), Qualifier: new("1")})
+	wantErr(t, err, "ResourceNotFoundException: Function not found: "+arnBase+"g")
+	if n := w.blobCount(); n != 2 {
+		t.Fatalf("%d archives", n)
+	}
+
+	out, err := w.DeleteFunction(ctx(), &api.DeleteFunctionRequest{FunctionName: new("f")})
+	if err != nil || *out.StatusCode != 204 {
+		t.Fatalf("%v %v", out, err)
+	}
+	_, err = w.invoke("f")
+	wantErr(t, err, "ResourceNotFoundException: Function not found: "+arnBase+"f:$LATEST")
+	_, err = w.DeleteFunction(ctx(), &api.DeleteFunctionRequest{FunctionName: new("f")})
+	wantErr(t, err, "ResourceNotFoundException: Function not found: "+arnBase+"f")
+	if n := w.docCount(); n != 0 {
+		t.Errorf("%d documents are left", n)
+	}
+	waitFor(t, "the archives to go", func() bool { return w.blobCount() == 0 })
+	slices.Sort(w.invoker.retired)
+	if got := w.invoker.retired; !slices.Equal(got, []string{arnBase + "f", arnBase + "f:1"}) {
+		t.Errorf("retired %v", got)
+	}
+	// The name is free, and nothing of the old function shows.
+	w.create("f")
+	if v := w.publish("f"); v != "1" {
+		t.Errorf("published %s", v)
+	}
+	list, err := w.ListAliases(ctx(), &api.ListAliasesRequest{FunctionName: new("f")})
+	if err != nil || len(list.Aliases) != 0 {
+		t.Errorf("%v %v", list, err)
+	}
+}
+
+func TestDeleteVersion(t *testing.T) {
+	w := newWorld(t)
+	w.create("f")
+	w.publish("f")
+	w.update("f", "two")
+	w.settled("f")
+	if _, err := w.DeleteFunction(ctx(), &api.DeleteFunctionRequest{FunctionName: new("f:1")}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.invoke("f:1")
+	wantErr(t, err, "ResourceNotFoundException: Function not found: "+arnBase+"f:1")
+	if _, err := w.invoke("f"); err != nil {
+		t.Error(err)
+	}
+	if got := w.invoker.retired; !slices.Equal(got, []string{arnBase + "f:1"}) {
+		t.Errorf("retired %v", got)
+	}
+	waitFor(t, "the version's archive to go", func() bool { return w.blobCount() == 1 })
+}
+
+// Functions that share an archive come and go at once: whoever is left has it.
+func TestSharedCodeStays(t *testing.T) {
+	w := newWorld(t)
+	zip := zipOf(t, "shared")
+	create := func(name string) error {
+		in := createRequest(t, name)
+		in.Code.ZipFile = zip
+		_, err := w.CreateFunction(ctx(), in)
+		return err
+	}
+	var wg sync.WaitGroup
+	for _, name := range []string{"a", "b", "c", "d"} {
+		wg.Go(func() {
+			for range 25 {
+				if err := create(name); err != nil {
+					t.Error(err)
+				}
+				fn, err := w.index.lookup(account, region, name)
+				if err != nil || fn == nil {
+					t.Error("not there right after its creation", err)
+					return
+				}
+				<-fn.latest.settled
+				if _, err := w.invoke(name); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if _, err := w.DeleteFunction(ctx(), &api.DeleteFunctionRequest{FunctionName: new(name)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := create("last"); err != nil {
+		t.Fatal(err)
+	}
+	w.settled("last")
+	waitFor(t, "only one archive", func() bool { return w.blobCount() == 1 })
+	if fn, _, err := w.Resolve(t.Context(), account, region, "last"); err != nil || codeFile(t, fn) != "shared" {
+		t.Errorf("%v %v", fn, err)
+	}
+	// Deleted functions leave nothing in memory once the watch has told of them.
+	waitFor(t, "deleted names to be forgotten", func() bool {
+		n := 0
+		w.index.all(func(*entry) bool { n++; return true })
+		return n == 1
+	})
+}
+
+func TestRestart(t *testing.T) {
+	w := newWorld(t)
+	w.create("f", func(in *api.CreateFunctionRequest) { in.Tags = map[string]string{"k": "v"} })
+	w.publish("f")
+	if _, err := w.CreateAlias(ctx(), &api.CreateAliasRequest{FunctionName: new("f"), Name: new("a"), FunctionVersion: new("1")}); err != nil {
+		t.Fatal(err)
+	}
+	before := asJSON(t, w.get("f"))
+	orphan, err := w.blobs.Put(t.Context(), bytesReader("left by a crash between archive and function"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	if after := asJSON(t, w.get("f")); after != before {
+		t.Errorf("after a restart\n%s\nbefore\n%s", after, before)
+	}
+	for _, name := range []string{"f", "f:1", "f:a"} {
+		if _, err := w.invoke(name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	waitFor(t, "the orphan to be swept", func() bool {
+		_, err := w.blobs.Open(t.Context(), orphan.SHA256)
+		return err != nil
+	})
+	if n := w.blobCount(); n != 1 {
+		t.Errorf("%d archives", n)
+	}
+
+	// An update before the first invocation after a start.
+	w.restart()
+	w.update("f", "new")
+	if _, err := w.invoke("f"); err != nil {
+		t.Error(err)
+	}
+	if got := codeFile(t, w.invoker.last().Version); got != "new" {
+		t.Errorf("code %q", got)
+	}
+}
+
+// Another process writes to the same store: the watch brings it in.
+func TestWatch(t *testing.T) {
+	w := newWorld(t)
+	w.create("f")
+	other, err := New(w.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.UpdateFunctionConfiguration(ctx(), &api.UpdateFunctionConfigurationRequest{FunctionName: new("f"), Timeout: new(int32(77))}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the change", func() bool { return *w.get("f").Timeout == 77 })
+	if _, err := w.invoke("f"); err != nil || w.invoker.last().Version.Timeout.Seconds() != 77 {
+		t.Errorf("%v", err)
+	}
+	if _, err := other.DeleteFunction(ctx(), &api.DeleteFunctionRequest{FunctionName: new("f")}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the deletion", func() bool { _, err := w.invoke("f"); return err != nil })
+}
+
+func TestReset(t *testing.T) {
+	w := newWorld(t)
+	w.create("f")
+	w.create("g")
+	if _, err := w.docsWrite("other/key"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.ListFunctions(ctx(), &api.ListFunctionsRequest{})
+	if err != nil || len(out.Functions) != 0 || w.docCount() != 1 {
+		t.Errorf("%v %v, %d documents", out, err, w.docCount())
+	}
+	waitFor(t, "the archives to go", func() bool { return w.blobCount() == 0 })
+}
+
+func (w *world) docsWrite(key string) (int64, error) {
+	return w.docs.Write(w.t.Context(), store.Write{Key: key, Value: []byte("{}")})
+}
