@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,7 +26,7 @@ import (
 
 const (
 	// cgroupPrefix begins the name of the cgroup that a driver keeps its
-	// environments' groups in; the owner follows.
+	// environments' groups in; the owner and the driver's number follow.
 	cgroupPrefix = "paddock-"
 	// cgroupWait bounds the waits for what the kernel does to a group in the
 	// background: freezing it, letting go of its last process.
@@ -39,6 +40,14 @@ const (
 	cpuController     = "cpu"
 	freezerController = "freezer" // of version 1; version 2 freezes without
 )
+
+// hierarchies counts those that this process has settled in.
+var hierarchies atomic.Int64
+
+// newBase is a name for a driver's own group.
+func newBase() string {
+	return fmt.Sprintf("%s%s-%d", cgroupPrefix, owner.Self(), hierarchies.Add(1))
+}
 
 // limits of a group; 0: none.
 type limits struct {
@@ -181,7 +190,8 @@ func sweep(m mount) {
 			return nil // a group that went away
 		}
 		name, ours := strings.CutPrefix(entry.Name(), cgroupPrefix)
-		if !ours || owner.Alive(name) {
+		name, _, numbered := strings.Cut(name, "-")
+		if !ours || !numbered || owner.Alive(name) {
 			return nil
 		}
 		if err := endGroup(path); err != nil {

@@ -14,7 +14,6 @@ import (
 	"syscall"
 
 	"github.com/paddock-run/paddock/internal/sandbox"
-	"github.com/paddock-run/paddock/internal/sandbox/owner"
 )
 
 // thawEvery is how many looks at a group that is freezing pass until it is thawed
@@ -34,6 +33,7 @@ var _ hierarchy = (*cgroup1)(nil)
 
 // newCgroup1 returns nil where the host has none of the controllers in version 1.
 func newCgroup1(found []mount) (_ *cgroup1, err error) {
+	name := newBase()
 	h := &cgroup1{base: map[string]string{}, home: map[string]*os.File{}}
 	defer func() {
 		if err != nil {
@@ -45,7 +45,8 @@ func newCgroup1(found []mount) (_ *cgroup1, err error) {
 		if at < 0 {
 			continue
 		}
-		base := filepath.Join(found[at].own, cgroupPrefix+owner.Self())
+		base := filepath.Join(found[at].own, name)
+		// Controllers may share a hierarchy, and then a group.
 		if err := os.Mkdir(base, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
@@ -93,7 +94,7 @@ func (h *cgroup1) create(name string, l limits) (_ group, err error) {
 	}()
 	for controller, base := range h.base {
 		dir := filepath.Join(base, name)
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 		g.dir[controller] = dir

@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/paddock-run/paddock/internal/sandbox"
-	"github.com/paddock-run/paddock/internal/sandbox/owner"
 )
 
 // cgroup2 is cgroups version 2: one hierarchy, in which a group with processes
@@ -84,7 +83,7 @@ func openCgroup2(m mount, fs control) (*cgroup2, error) {
 // settle makes the driver's group below parent. Beside an error it may return a
 // hierarchy that can freeze, but lacks controllers.
 func settle(parent string, ctl control) (*cgroup2, error) {
-	h := &cgroup2{base: filepath.Join(parent, cgroupPrefix+owner.Self()), fs: ctl}
+	h := &cgroup2{base: filepath.Join(parent, newBase()), fs: ctl}
 	if err := ctl.mkdir(h.base); err != nil {
 		return nil, err
 	}

@@ -37,14 +37,15 @@ var _ sandbox.Driver = (*Driver)(nil)
 // that was killed left. It runs a program in a first environment; the error says
 // what this host or process lacks for that.
 func New(opts Options) (sandbox.Driver, error) {
-	d, err := newDriver(opts)
+	d, err := newDriver(opts, findHierarchy)
 	if err != nil {
 		return nil, fmt.Errorf("the linux sandbox driver does not work here: %w", err)
 	}
 	return d, nil
 }
 
-func newDriver(opts Options) (_ *Driver, err error) {
+// newDriver is New with the cgroups that find finds.
+func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err error) {
 	network := opts.Network
 	switch network {
 	case "":
@@ -87,7 +88,7 @@ func newDriver(opts Options) (_ *Driver, err error) {
 	if d.template, err = newTemplate(program, network); err != nil {
 		return nil, err
 	}
-	d.cgroups, d.why = findHierarchy()
+	d.cgroups, d.why = find()
 	return d, d.probe()
 }
 

@@ -9,12 +9,14 @@ import (
 	"github.com/paddock-run/paddock/internal/sandbox/sandboxtest"
 )
 
-func newDriver() (sandbox.Driver, error) { return New(Options{}) }
-
-func TestMain(m *testing.M) { os.Exit(sandboxtest.Main(m, newDriver)) }
-
-func TestDriver(t *testing.T) {
-	sandboxtest.Run(t, newDriver, sandboxtest.Capabilities{OpenFiles: runtime.GOOS == "linux"})
+var drivers = sandboxtest.Drivers{
+	"process": func() (sandbox.Driver, error) { return New(Options{}) },
 }
 
-func BenchmarkDriver(b *testing.B) { sandboxtest.Benchmark(b, newDriver) }
+func TestMain(m *testing.M) { os.Exit(sandboxtest.Main(m, drivers)) }
+
+func TestDriver(t *testing.T) {
+	drivers.Run(t, "process", sandboxtest.Capabilities{OpenFiles: runtime.GOOS == "linux"})
+}
+
+func BenchmarkDriver(b *testing.B) { sandboxtest.Benchmark(b, drivers["process"]) }

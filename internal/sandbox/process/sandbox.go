@@ -34,6 +34,7 @@ type Sandbox struct {
 	processes []*process
 	listeners []net.Listener
 	frozen    bool
+	stopped   strays // while frozen
 	peak      int64
 	destroyed bool
 	err       error // of Destroy
@@ -185,7 +186,10 @@ func (s *Sandbox) Freeze() error {
 		return sandbox.ErrDestroyed
 	}
 	s.frozen = true
-	if err := s.signalAll(syscall.SIGSTOP); err != nil {
+	if err := s.signalGroups(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	if err := s.stopped.stop(s.marker, s.groups()); err != nil {
 		return err
 	}
 	for _, p := range s.processes {
@@ -194,7 +198,8 @@ func (s *Sandbox) Freeze() error {
 	return nil
 }
 
-// Thaw implements sandbox.Sandbox with SIGCONT.
+// Thaw implements sandbox.Sandbox with SIGCONT. An invocation waits for it, so it
+// does not look for processes again, but remembers what Freeze found.
 func (s *Sandbox) Thaw() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,18 +207,25 @@ func (s *Sandbox) Thaw() error {
 		return sandbox.ErrDestroyed
 	}
 	s.frozen = false
-	return s.signalAll(syscall.SIGCONT)
+	return errors.Join(s.signalGroups(syscall.SIGCONT), s.stopped.resume())
 }
 
-// signalAll sends sig to the process groups that the environment's processes
-// lead, and to what has left them as far as it can be found.
-func (s *Sandbox) signalAll(sig syscall.Signal) error {
+// groups are the IDs of the process groups that the environment's processes lead.
+func (s *Sandbox) groups() map[int]bool {
+	groups := make(map[int]bool, len(s.processes))
 	for _, p := range s.processes {
-		if err := syscall.Kill(-p.pid, sig); err != nil && !gone(err) {
-			return fmt.Errorf("signal process group %d: %w", p.pid, err)
+		groups[p.pid] = true
+	}
+	return groups
+}
+
+func (s *Sandbox) signalGroups(sig syscall.Signal) error {
+	for group := range s.groups() {
+		if err := syscall.Kill(-group, sig); err != nil && !gone(err) {
+			return fmt.Errorf("signal process group %d: %w", group, err)
 		}
 	}
-	return signalStrays(s.marker, sig)
+	return nil
 }
 
 // gone tells that a signal found no living process: macOS says EPERM for a group
@@ -252,7 +264,7 @@ func (s *Sandbox) Destroy() error {
 	s.destroyed = true
 	defer s.driver.forget(s)
 
-	errs := []error{s.signalAll(syscall.SIGKILL)}
+	errs := []error{s.signalGroups(syscall.SIGKILL), s.stopped.forget()}
 	for _, p := range s.processes {
 		<-p.done
 	}

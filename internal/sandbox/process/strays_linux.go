@@ -55,10 +55,48 @@ func killOrphans() error {
 	})
 }
 
-// signalStrays sends sig to every process of the environment.
-func signalStrays(marker string, sig syscall.Signal) error {
-	return eachMarked(func(m string) bool { return m == marker },
-		func(_ int, p *os.Process) error { return p.Signal(sig) })
+// strays are processes that left the process groups that the driver knows.
+type strays struct{ stopped []*os.Process }
+
+// stop stops every process of the environment, and remembers those that are in
+// none of the groups.
+func (s *strays) stop(marker string, groups map[int]bool) error {
+	if err := s.forget(); err != nil { // it finds them again
+		return err
+	}
+	return eachMarked(func(m string) bool { return m == marker }, func(pid int, p *os.Process) error {
+		group, err := syscall.Getpgid(pid)
+		if err != nil || groups[group] {
+			return err
+		}
+		if err := p.Signal(syscall.SIGSTOP); err != nil {
+			return err
+		}
+		kept, err := os.FindProcess(pid)
+		s.stopped = append(s.stopped, kept)
+		return err
+	})
+}
+
+// resume lets go on what stop has stopped.
+func (s *strays) resume() error {
+	var errs []error
+	for _, p := range s.stopped {
+		if err := p.Signal(syscall.SIGCONT); err != nil && !gone(err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, s.forget())...)
+}
+
+// forget lets the handles of processes go.
+func (s *strays) forget() error {
+	var errs []error
+	for _, p := range s.stopped {
+		errs = append(errs, p.Release())
+	}
+	s.stopped = nil
+	return errors.Join(errs...)
 }
 
 // residentPeak sums the peaks, in bytes, of the environment's living processes.

@@ -13,7 +13,7 @@ import (
 // Benchmark measures, for a static Go program that writes one byte: "start" is New
 // and Start until the byte is read, "destroy" is Destroy of that, "cycle" is
 // Freeze and Thaw. The extra metrics are percentiles in milliseconds.
-func Benchmark(b *testing.B, newDriver func() (sandbox.Driver, error)) {
+func Benchmark(b *testing.B, newDriver NewDriver) {
 	driver, err := newDriver()
 	if err != nil {
 		b.Fatal(err)

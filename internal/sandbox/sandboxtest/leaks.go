@@ -35,7 +35,7 @@ func held(t *testing.T) holdings {
 	t.Helper()
 	h := holdings{"goroutines": runtime.NumGoroutine()}
 	h["descriptors"] = countEntries("/proc/self/fd", "")
-	h["folders in the temporary folder"] = countEntries(os.TempDir(), "paddock-")
+	h["folders in the temporary folder"] = countEntries(os.TempDir(), "paddock-"+owner.Self())
 	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
 		h["mounts"] = strings.Count(string(mounts), "\n")
 	}
@@ -129,13 +129,17 @@ func testNothingIsLeft(t *testing.T, driver sandbox.Driver) {
 	eventually(t, func() string { return held(t).more(before) })
 }
 
-// daemonVariable makes Main play the daemon that testDaemonKilled kills.
-const daemonVariable = "SANDBOXTEST_DAEMON"
+// These variables make Main play the daemon that testDaemonKilled kills.
+const (
+	modeVariable   = "SANDBOXTEST_DAEMON"
+	driverVariable = "SANDBOXTEST_DRIVER"
+	codeVariable   = "SANDBOXTEST_CODE"
+)
 
 // Main is the TestMain of a package that calls Run.
-func Main(m *testing.M, newDriver func() (sandbox.Driver, error)) int {
-	if mode := os.Getenv(daemonVariable); mode != "" {
-		fmt.Fprintln(os.Stderr, playDaemon(mode, newDriver))
+func Main(m *testing.M, drivers Drivers) int {
+	if mode := os.Getenv(modeVariable); mode != "" {
+		fmt.Fprintln(os.Stderr, playDaemon(mode, drivers[os.Getenv(driverVariable)]))
 		return 1
 	}
 	code := m.Run()
@@ -150,12 +154,12 @@ func Main(m *testing.M, newDriver func() (sandbox.Driver, error)) int {
 
 // playDaemon starts processes whose standard output is this one's, says so, and
 // waits to be killed.
-func playDaemon(mode string, newDriver func() (sandbox.Driver, error)) error {
+func playDaemon(mode string, newDriver NewDriver) error {
 	driver, err := newDriver()
 	if err != nil {
 		return err
 	}
-	s, err := driver.New(context.Background(), &sandbox.Spec{ID: "orphan", Code: os.Getenv(daemonVariable + "_CODE")})
+	s, err := driver.New(context.Background(), &sandbox.Spec{ID: "orphan", Code: os.Getenv(codeVariable)})
 	if err != nil {
 		return err
 	}
@@ -182,7 +186,7 @@ func playDaemon(mode string, newDriver func() (sandbox.Driver, error)) error {
 	select {}
 }
 
-func testDaemonKilled(t *testing.T, newDriver func() (sandbox.Driver, error), atOnce bool) {
+func testDaemonKilled(t *testing.T, name string, newDriver NewDriver, atOnce bool) {
 	if runtime.GOOS != "linux" {
 		t.Skip("nothing on this system ends processes with their parent")
 	}
@@ -192,7 +196,7 @@ func testDaemonKilled(t *testing.T, newDriver func() (sandbox.Driver, error), at
 			t.Fatal(err)
 		}
 		daemon := exec.Command(os.Args[0])
-		daemon.Env = append(os.Environ(), daemonVariable+"="+mode, daemonVariable+"_CODE="+code(t))
+		daemon.Env = append(os.Environ(), modeVariable+"="+mode, driverVariable+"="+name, codeVariable+"="+code(t))
 		daemon.Stdout, daemon.Stderr = write, os.Stderr
 		if err := daemon.Start(); err != nil {
 			t.Fatal(err)

@@ -18,8 +18,15 @@ import (
 	"github.com/paddock-run/paddock/internal/sandbox"
 )
 
-// Run runs the suite against the driver that newDriver makes.
-func Run(t *testing.T, newDriver func() (sandbox.Driver, error), can Capabilities) {
+// NewDriver makes a driver.
+type NewDriver func() (sandbox.Driver, error)
+
+// Drivers are those that a package tests, by a name of its choice.
+type Drivers map[string]NewDriver
+
+// Run runs the suite against a driver of that name, which Main must know too.
+func (d Drivers) Run(t *testing.T, name string, can Capabilities) {
+	newDriver := d[name]
 	driver, err := newDriver()
 	if err != nil {
 		t.Fatalf("make the driver: %v", err)
@@ -69,7 +76,7 @@ func Run(t *testing.T, newDriver func() (sandbox.Driver, error), can Capabilitie
 			claim.test(t, driver)
 		})
 	}
-	t.Run("daemon killed", func(t *testing.T) { testDaemonKilled(t, newDriver, can.Processes) })
+	t.Run("daemon killed", func(t *testing.T) { testDaemonKilled(t, name, newDriver, can.Processes) })
 	t.Run("close", func(t *testing.T) { testClose(t, newDriver) })
 }
 
@@ -472,7 +479,7 @@ func testManyAtOnce(t *testing.T, driver sandbox.Driver) {
 	group.Wait()
 }
 
-func testClose(t *testing.T, newDriver func() (sandbox.Driver, error)) {
+func testClose(t *testing.T, newDriver NewDriver) {
 	driver, err := newDriver()
 	if err != nil {
 		t.Fatal(err)
