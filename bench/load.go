@@ -70,6 +70,7 @@ func once(client *http.Client, want int, method, url string, body []byte) error 
 		return err
 	}
 	req.Header.Set("Authorization", signed)
+	req.Header.Set("Content-Type", "application/json")
 	res, err := client.Do(req)
 	if err != nil {
 		return err

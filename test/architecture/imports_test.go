@@ -22,9 +22,6 @@ var leaves = []string{
 	"internal/function", "internal/httpapi", "internal/identity", "internal/wire/schema",
 }
 
-// contracts declare interfaces that services and adapters share.
-var contracts = []string{"internal/store", "internal/sandbox"}
-
 // services implement one AWS service each over their generated API.
 var services = []string{"internal/apigatewayv2", "internal/lambda", "internal/logs"}
 
