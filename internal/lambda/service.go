@@ -195,8 +195,11 @@ func (s *Service) must(ctx context.Context, r ref, missing string) (*snapshot, e
 
 // change writes documents durably and takes them into the index, so that what
 // follows sees them. The documents are written and taken in the given order.
+//
+// A caller that goes away does not end the write: half an operation must not be
+// left, such as a function whose archive is let go of.
 func (s *Service) change(ctx context.Context, made map[string]*version, writes ...store.Write) error {
-	revision, err := s.opts.Documents.Write(ctx, writes...)
+	revision, err := s.opts.Documents.Write(context.WithoutCancel(ctx), writes...)
 	if err != nil {
 		return err
 	}
