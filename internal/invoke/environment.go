@@ -397,10 +397,9 @@ func (e *environment) readMemory() {
 		}
 		return
 	}
+	// With a driver that does not enforce the limit this may be above it: better
+	// said than hidden.
 	e.memoryMB = max(e.memoryMB, int((usage.MaxMemoryBytes+1<<20-1)>>20))
-	if e.v.MemoryMB > 0 {
-		e.memoryMB = min(e.memoryMB, e.v.MemoryMB) // a driver that does not enforce the limit may see more
-	}
 	e.memoryRead = time.Now()
 }
 

@@ -72,6 +72,7 @@ func TestEventRetries(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(10 * time.Hour)
+				synctest.Wait()
 				if got := fmt.Sprint(r.at); got != c.at {
 					t.Errorf("tried at %s, want %s", got, c.at)
 				}
@@ -93,6 +94,7 @@ func TestEventRetries(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(10 * time.Hour)
+			synctest.Wait()
 			last := r.at[len(r.at)-1]
 			if last > 6*time.Hour || last < 6*time.Hour-6*time.Minute || r.at[len(r.at)-1]-r.at[len(r.at)-2] != 5*time.Minute {
 				t.Error(r.at)

@@ -25,8 +25,8 @@ const (
 type report struct {
 	status    string
 	errorType string // of an error; may be empty
-	// failed: the function itself reported the error, which the text form of the
-	// REPORT line passes over.
+	// reported: by the function itself, which the text form of the REPORT line
+	// passes over.
 	reported bool
 	duration time.Duration
 	init     time.Duration // 0: not the environment's first invocation
@@ -45,17 +45,21 @@ type platform struct {
 }
 
 func newPlatform(v *function.Version, stream string) *platform {
-	name := strings.TrimRight(v.Runtime, ".x")
+	name := strings.TrimSuffix(v.Runtime, ".x")
 	if i := strings.IndexAny(name, "0123456789"); i > 0 && !strings.HasPrefix(name, "provided") {
 		name = name[:i] + ":" + name[i:]
 	} else {
 		name = strings.Replace(name, ".", ":", 1)
 	}
-	sum := sha256.Sum256([]byte(v.Runtime))
+	partition := "aws"
+	if parts := strings.SplitN(v.ARN, ":", 3); len(parts) == 3 {
+		partition = parts[1]
+	}
+	sum := sha256.Sum256([]byte("paddock/" + v.Runtime)) // as GetFunction's RuntimeVersionConfig has it
 	return &platform{
 		v: v, stream: stream, json: v.LogFormat == "JSON",
 		runtime: name,
-		arn:     "arn:aws:lambda:" + v.Region + "::runtime:" + hex.EncodeToString(sum[:]),
+		arn:     "arn:" + partition + ":lambda:" + v.Region + "::runtime:" + hex.EncodeToString(sum[:]),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -281,5 +282,64 @@ func TestCloseDoesNotWaitForever(t *testing.T) {
 	wg.Wait()
 	if n := f.count(); n != 0 {
 		t.Errorf("%d environments are left", n)
+	}
+}
+
+// Whatever functions do, every request gets its own answer, and nothing is left
+// behind.
+func TestMixedLoad(t *testing.T) {
+	f := newFixture(t, func(o *Options) {
+		o.FreezeAfter, o.IdleExpiry = time.Millisecond, 20*time.Millisecond
+	})
+	v := version(t, "", func(v *function.Version) { v.Timeout = time.Second })
+	var wg sync.WaitGroup
+	for n := range 4 {
+		wg.Go(func() {
+			for m := range 25 {
+				q, want := request{Do: "pid"}, ""
+				switch (n + m) % 8 {
+				case 0:
+					q, want = request{Do: "exit", N: 1}, "Runtime.ExitError"
+				case 1:
+					q, want = request{Do: "fail", Text: "no luck"}, "no luck"
+				case 2:
+					if m < 8 {
+						q, want = request{Wait: "/nonexistent"}, "Sandbox.Timedout"
+					}
+				case 3:
+					time.Sleep(time.Duration(m) * time.Millisecond) // some environments freeze, some expire
+				}
+				inv := invocation(v, q)
+				inv.Tail = m%3 == 0
+				res, err := f.Invoke(context.Background(), inv)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				if want == "" != (res.FunctionError == "") || !strings.Contains(string(res.Payload), want) {
+					t.Errorf("%+v: %s", q, res.Payload)
+				}
+				if inv.Tail != strings.Contains(string(res.LogTail), "REPORT RequestId: "+inv.RequestID) {
+					t.Errorf("%+v: tail %s", q, res.LogTail)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	await(t, "every environment to expire", func() bool { return f.count() == 0 })
+	if n := f.slot(v).Load(); n != 0 {
+		t.Error("concurrency is", n)
+	}
+	log := f.logs.text()
+	for _, kind := range []string{"START RequestId: ", "END RequestId: ", "REPORT RequestId: "} {
+		if n := strings.Count(log, kind); n != 100 {
+			t.Errorf("%d lines of %s", n, kind)
+		}
+	}
+	p := f.pool(v)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.freeing != 0 || p.starting != 0 || len(p.waiting) != 0 {
+		t.Errorf("freeing %d, starting %d, waiting %d", p.freeing, p.starting, len(p.waiting))
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/paddock-run/paddock/internal/sandbox"
 )
 
-// Credentials are what a function signs its own AWS requests with.
+// Credentials are what a function signs its own AWS requests with. An empty
+// SessionToken is none.
 type Credentials struct{ AccessKeyID, SecretAccessKey, SessionToken string }
 
 // randomCredentials look like those of an assumed role.
@@ -78,7 +79,9 @@ func (e *environment) variables(runtime []string, layout sandbox.Layout, api str
 	vars["AWS_LAMBDA_RUNTIME_API"] = api
 	vars["AWS_ACCESS_KEY_ID"] = e.credentials.AccessKeyID
 	vars["AWS_SECRET_ACCESS_KEY"] = e.credentials.SecretAccessKey
-	vars["AWS_SESSION_TOKEN"] = e.credentials.SessionToken
+	if e.credentials.SessionToken != "" {
+		vars["AWS_SESSION_TOKEN"] = e.credentials.SessionToken
+	}
 	vars["_LAMBDA_TELEMETRY_LOG_FD"] = strconv.Itoa(telemetryFD)
 	list := make([]string, 0, len(vars))
 	for key, value := range vars {

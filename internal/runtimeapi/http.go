@@ -227,6 +227,10 @@ func (h *head) fields(raw []byte) error {
 				return &protocolError{status: http.StatusExpectationFailed, reason: "only 100-continue can be expected"}
 			}
 			h.expect = true
+		case equalFold(name, "Origin"), equalFold(name, "Sec-Fetch-Site"):
+			// A web page in the operator's browser, which can reach the listener
+			// where the sandbox has no network of its own.
+			return &protocolError{status: http.StatusForbidden, reason: "this API is not for browsers"}
 		case equalFold(name, "Content-Type"):
 			h.contentType = asContentType(value)
 		case equalFold(name, "Lambda-Runtime-Function-Error-Type"):

@@ -478,6 +478,8 @@ func TestMalformed(t *testing.T) {
 		"folded header":      {"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", 400},
 		"space before colon": {"GET / HTTP/1.1\r\nA : b\r\n\r\n", 400},
 		"control character":  {"GET / HTTP/1.1\r\nA: b\x01\r\n\r\n", 400},
+		"from a web page":    {"GET " + pathNext + " HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\n\r\n", 403},
+		"its script":         {"POST " + pathInitError + " HTTP/1.1\r\nOrigin: http://evil.example\r\n\r\n", 403},
 		"bare line feed":     {"GET / HTTP/1.1\nA: b\n\n\r\n\r\n", 400},
 		"signed length":      {"POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n", 400},
 		"two lengths":        {"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400},
