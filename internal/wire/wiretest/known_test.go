@@ -99,3 +99,61 @@ func because(m map[string][]string) map[string]string {
 	}
 	return out
 }
+
+// knownBotocoreFailures are the vectors of botocore's that fail, and why.
+var knownBotocoreFailures = because(map[string][]string{
+	"the vector wants a request's header, X-Amz-Target, of a response": {
+		"response/AwsJson11IntEnums",
+	},
+	"the request ID is the server's own, not one that an output holds": {
+		"response/parses_the_request_id_from_the_response",
+	},
+	"botocore's models merge the statuses of awsQuery and of the protocol that came after it": {
+		"error/QueryCompatibleAwsJson10CustomCodeError",
+		"error/QueryCompatibleRpcV2CborCustomCodeError",
+	},
+	"the vector is about what a client leaves out: nothing on the wire tells an empty collection from an absent one": {
+		"request/QueryEmptyQueryMaps",
+		"request/RestJsonOmitsEmptyListQueryValues",
+	},
+	"botocore names a flattened list by its element where Smithy names it by its member; it ignores the vector of awsQuery itself": {
+		"response/QueryXmlLists",
+		"request/XmlLists",
+		"response/XmlLists",
+	},
+	"{} is a structure that is there and empty; nothing tells it from an absent one that a client sends as {}": {
+		"request/RestJsonHttpWithEmptyStructurePayload",
+		"request/RestJsonHttpWithHeadersButNoPayload",
+	},
+	"the vector is about what a client reads over: a dense map holds no null": {
+		"response/RestJsonDeserializesDenseSetMapAndSkipsNull",
+	},
+	"in conflict with Smithy's RestXmlServersQueryParamsStringListMap, by which a map of the query parameters has those of other members too": {
+		"request/AllQueryStringTypes",
+		"request/RestXmlQueryStringEscaping",
+		"request/RestXmlSupportsNaNFloatQueryValues",
+		"request/RestXmlSupportsInfinityFloatQueryValues",
+		"request/RestXmlSupportsNegativeInfinityFloatQueryValues",
+		"request/RestXmlZeroAndFalseQueryValues",
+	},
+	"the vector is about what a client reads: we write UTC": {
+		"response/RestXmlDateTimeWithNegativeOffset",
+		"response/RestXmlDateTimeWithPositiveOffset",
+	},
+	"the vector's body has elements that its params have not": {
+		"error/InvalidGreetingError",
+		"error/ComplexError",
+	},
+	"an empty body has no type, as S3's have none": {
+		"response/RestXmlHttpResponseCode",
+	},
+	"the vector is about what a client reads over": {
+		"response/SimpleScalarPropertiesWithXMLPreamble",
+	},
+	"botocore's model has lost that the namespace is the member's": {
+		"response/XmlNamespaces",
+	},
+	"an output without members is an empty map, which is a byte long": {
+		"response/RpcV2CborPayloadWithUnsetUnion",
+	},
+})
