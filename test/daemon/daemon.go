@@ -22,7 +22,10 @@ import (
 	"time"
 )
 
-var target = flag.String("target-url", "", "run against this endpoint instead of a Paddock of our own")
+var (
+	target = flag.String("target-url", "", "run against this endpoint instead of a Paddock of our own")
+	binary = flag.String("paddock-binary", "", "run this Paddock instead of building one")
+)
 
 // Daemon is a running Paddock.
 type Daemon struct {
@@ -93,16 +96,33 @@ func Folder(t testing.TB) string {
 // StartOn is Own with a data folder.
 func StartOn(t testing.TB, data string, flags ...string) *Daemon {
 	t.Helper()
-	d := &Daemon{Data: data, log: &output{}, done: make(chan struct{})}
-	args := append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, flags...)
-	d.cmd = exec.Command(Binary(t), args...)
-	d.cmd.Stderr = d.log
-	stdout, err := d.cmd.StdoutPipe()
+	if *target != "" {
+		t.Skip("needs a Paddock of its own, and -target-url names another")
+	}
+	d, err := start(data, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { d.finish(t) })
+	return d
+}
+
+// start starts the built binary and waits until it answers.
+func start(data string, flags ...string) (*Daemon, error) {
+	path, err := path()
+	if err != nil {
+		return nil, fmt.Errorf("Paddock does not build: %w", err)
+	}
+	d := &Daemon{Data: data, log: &output{}, done: make(chan struct{})}
+	args := append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, flags...)
+	d.cmd = exec.Command(path, args...)
+	d.cmd.Stderr = d.log
+	stdout, err := d.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
 	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	lines := make(chan string)
 	go func() {
@@ -120,15 +140,16 @@ func StartOn(t testing.TB, data string, flags ...string) *Daemon {
 		}
 		_ = d.cmd.Wait() // its state says how it ended
 	}()
-	t.Cleanup(func() { d.finish(t) })
 	select {
 	case d.URL = <-lines:
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 	}
 	if d.URL == "" {
-		t.Fatalf("Paddock does not start:\n%s", d.log)
+		_ = d.cmd.Process.Kill() // it may have ended by itself
+		<-d.done
+		return nil, fmt.Errorf("Paddock does not start:\n%s", d.log)
 	}
-	return d
+	return d, nil
 }
 
 // Kill ends Paddock with SIGKILL and waits for it.
@@ -140,24 +161,47 @@ func (d *Daemon) Kill(t testing.TB) {
 	<-d.done
 }
 
+// Terminate sends SIGTERM and does not wait: Stop does.
+func (d *Daemon) Terminate(t testing.TB) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Stop asks Paddock to end and waits for it.
 func (d *Daemon) Stop(t testing.TB) {
 	t.Helper()
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := d.stop(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func (d *Daemon) stop() error {
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
 	}
 	select {
 	case <-d.done:
+		return nil
 	case <-time.After(60 * time.Second):
-		_ = d.cmd.Process.Kill()
-		t.Fatalf("Paddock does not stop:\n%s", d.log)
+		_ = d.cmd.Process.Kill() // it may have ended now
+		return fmt.Errorf("Paddock does not stop:\n%s", d.log)
 	}
+}
+
+// ended says what was wrong with the way in which Paddock ended.
+func (d *Daemon) ended() error {
+	if status := d.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signaled() && status.Signal() != syscall.SIGKILL || status.ExitStatus() > 0 {
+		return fmt.Errorf("Paddock ended with %s", d.cmd.ProcessState)
+	}
+	return nil
 }
 
 func (d *Daemon) finish(t testing.TB) {
 	d.Stop(t)
-	if status := d.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signaled() && status.Signal() != syscall.SIGKILL || status.ExitStatus() > 0 {
-		t.Errorf("Paddock ended with %s", d.cmd.ProcessState)
+	if err := d.ended(); err != nil {
+		t.Error(err)
 	}
 	if t.Failed() {
 		t.Logf("Paddock printed:\n%s", d.log)
@@ -210,6 +254,11 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(root, "bin", "paddock")
+	unlock, err := lock(filepath.Join(root, "bin"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "./cmd/paddock")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -218,10 +267,38 @@ var build = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// lock keeps apart the test binaries that build at a time: go build writes its
+// output in place.
+func lock(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != syscall.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil // which unlocks it
+}
+
+func path() (string, error) {
+	if *binary != "" {
+		return *binary, nil
+	}
+	return build()
+}
+
 // Binary builds Paddock, once, and returns its path.
 func Binary(t testing.TB) string {
 	t.Helper()
-	path, err := build()
+	path, err := path()
 	if err != nil {
 		t.Fatalf("Paddock does not build: %v", err)
 	}
