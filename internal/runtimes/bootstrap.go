@@ -43,7 +43,7 @@ func (r *Runtimes) unpack(lang language) (string, error) {
 			return err
 		}
 		contents[name] = data
-		fmt.Fprintf(sum, "%s %d\n", name, len(data))
+		sum.Write(fmt.Appendf(nil, "%s %d\n", name, len(data)))
 		sum.Write(data)
 		return nil
 	})

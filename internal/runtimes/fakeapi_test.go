@@ -2,7 +2,6 @@ package runtimes
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -368,15 +367,4 @@ func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
-}
-
-// have makes a test of one release skip where the host has only others.
-func have(t testing.TB, lang language, release Version) {
-	t.Helper()
-	for _, i := range hostRuntimes(t).List(context.Background()) {
-		if i.Language == string(lang) && i.Version.release(lang) == release {
-			return
-		}
-	}
-	t.Skip(fmt.Sprintf("no %s on this host", identifier(lang, release)))
 }
