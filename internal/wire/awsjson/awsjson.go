@@ -39,9 +39,9 @@ func New(svc *schema.Service, limits body.Limits) *Codec {
 
 // Open finds the operation that X-Amz-Target names and how its input is read.
 func (c *Codec) Open(r *http.Request) (*schema.Operation, func(in any) error, error) {
-	prefix, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), c.svc.TargetPrefix+".")
 	op := c.ops[name]
-	if op == nil || prefix != c.svc.TargetPrefix {
+	if op == nil || !ok {
 		return nil, nil, awserr.New(http.StatusBadRequest, "UnknownOperationException", "")
 	}
 	return op, func(in any) error { return c.decode(r, op, in) }, nil

@@ -2,6 +2,7 @@ package wiretest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
@@ -98,6 +99,25 @@ func clientOnly(a *AST) map[string]bool {
 	return out
 }
 
+// TestBotocoreLegacyVectors runs what botocore tested by before it took over
+// Smithy's vectors: the older forms of models, such as lists flattened by their
+// shape. Their responses are about what a client makes of odd ones, and left
+// out. Cases have no IDs: they go by suite and number.
+func TestBotocoreLegacyVectors(t *testing.T) {
+	y := newTally(t, knownLegacyFailures)
+	defer y.report()
+	for _, file := range []string{"json.json", "query.json", "rest-json.json", "rest-xml.json"} {
+		protocol := "legacy " + strings.TrimSuffix(file, ".json")
+		for j, suite := range loadSuites(t, "legacy/input/"+file) {
+			for i := range suite.Cases {
+				c := &suite.Cases[i]
+				id := fmt.Sprintf("%s %d.%d %s", protocol, j, i, suite.Description)
+				y.run(protocol, "request", id, func() error { return c.request(&suite) })
+			}
+		}
+	}
+}
+
 func TestBotocoreVectors(t *testing.T) {
 	skip := clientOnly(loadAST(t))
 	y := newTally(t, knownBotocoreFailures)
@@ -148,7 +168,7 @@ func (c *botocoreCase) request(suite *botocoreSuite) error {
 		data = string(raw)
 	}
 	op := s.svc.Operations[0]
-	r := request(c.Serialized.Method, c.Serialized.URI, nil, c.Serialized.Headers, data)
+	r := request(cmp.Or(c.Serialized.Method, svc.Operations[0].Method, "POST"), c.Serialized.URI, nil, c.Serialized.Headers, data)
 	// Tests leave out headers that they are not about but every client sends.
 	if protocol == schema.AWSJSON && r.Header.Get("X-Amz-Target") == "" {
 		r.Header.Set("X-Amz-Target", svc.TargetPrefix+"."+op.Name)

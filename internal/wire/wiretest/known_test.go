@@ -157,3 +157,34 @@ var knownBotocoreFailures = because(map[string][]string{
 		"response/RpcV2CborPayloadWithUnsetUnion",
 	},
 })
+
+// knownLegacyFailures are the older vectors of botocore's that fail, and why.
+var knownLegacyFailures = because(map[string][]string{
+	"the client made the token up: a server takes what is sent": {
+		"request/legacy json 6.1 Idempotency token auto fill",
+		"request/legacy query 12.1 Idempotency token auto fill",
+		"request/legacy rest-json 19.1 Idempotency token auto fill",
+		"request/legacy rest-xml 23.1 Idempotency token auto fill",
+	},
+	"the model binds by a shape or by the operation's reference to its input, a form that no service has": {
+		"request/legacy rest-json 12.0 Blob payload",
+		"request/legacy rest-json 13.0 Structure payload",
+		"request/legacy rest-json 18.0 String payload",
+		"request/legacy rest-xml 11.0 Header maps",
+	},
+	"a JSON value is a string to us, of JSON": {
+		"request/legacy rest-json 20.0 JSON value trait",
+		"request/legacy rest-xml 24.0 JSON value trait",
+	},
+	"{} is a structure that is there and empty; nothing tells it from an absent one that a client sends as {}": {
+		"request/legacy rest-json 25.2 Content-Type and JSON body",
+		"request/legacy rest-json 25.4 Content-Type and JSON body",
+	},
+	"the client made the header up: a server takes what is sent": {
+		"request/legacy rest-json 25.7 Content-Type and JSON body",
+	},
+	"the vector is about what a client leaves out: nothing on the wire tells an empty collection from an absent one": {
+		"request/legacy rest-json 26.1 List in header",
+		"request/legacy rest-xml 26.1 List in header",
+	},
+})
