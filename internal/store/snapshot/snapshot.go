@@ -5,13 +5,18 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/paddock-run/paddock/internal/store"
 )
+
+// faultPause keeps a machine that has a fault from being asked without end.
+const faultPause = time.Second
 
 // Map holds one compiled value per key. It is safe for concurrent use.
 type Map[T any] struct {
@@ -48,11 +53,16 @@ func Open[T any](ctx context.Context, docs store.Documents, prefix string, compi
 	go func() {
 		for {
 			changes, err := watch.Next(ctx)
-			if err != nil {
-				if ctx.Err() == nil {
-					onError(fmt.Errorf("the watch of %s ended: %w", prefix, err))
-				}
+			switch {
+			case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 				return
+			case err != nil: // a fault of the machine's, after which the watch goes on
+				onError(fmt.Errorf("watch %s: %w", prefix, err))
+				select {
+				case <-ctx.Done():
+				case <-time.After(faultPause):
+				}
+				continue
 			}
 			for _, d := range changes {
 				if err := m.follow(d); err != nil {
