@@ -101,7 +101,8 @@ func (s *Sandbox) Listen(int) (net.Listener, error) {
 }
 
 // Start implements sandbox.Sandbox. On Linux the process finds one variable more
-// than cmd.Env names, by which Destroy recognises its descendants.
+// than cmd.Env names, by which Destroy recognises its descendants, and its limits
+// are set when Start returns, not from its first instruction on.
 func (s *Sandbox) Start(ctx context.Context, cmd *sandbox.Command) (sandbox.Process, error) {
 	if !filepath.IsAbs(cmd.Path) {
 		return nil, fmt.Errorf("sandbox: path of the program is not absolute: %q", cmd.Path)

@@ -57,6 +57,19 @@ func testFileSystem(t *testing.T, driver sandbox.Driver) {
 		t.Errorf("/etc/passwd: %q", got)
 	}
 
+	// Not only for want of permission.
+	open := folder(t, map[string]string{"file": "text"})
+	if err := errors.Join(os.Chmod(open, 0o777), os.Chmod(filepath.Join(open, "file"), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	for _, layers := range [][]string{{open}, {open, secret}} {
+		lax := create(t, driver, sandbox.Spec{Layers: layers, Lang: open, Bootstrap: open})
+		for _, dir := range []string{layout.Opt, layout.Lang, layout.Runtime} {
+			refused(t, lax, []string{"read-only file system"}, "write", dir+"/file")
+			refused(t, lax, []string{"read-only file system"}, "write", dir+"/attempt")
+		}
+	}
+
 	// A full /tmp is an error to the function, of the size that was asked for.
 	got, exit := run(t, s, "fill", layout.Tmp+"/big", "64")
 	if exit != (sandbox.Exit{}) || !strings.Contains(got, "no space left on device") {
@@ -184,8 +197,18 @@ func testForks(t *testing.T, driver sandbox.Driver) {
 
 func testOpenFiles(t *testing.T, driver sandbox.Driver) {
 	for want, spec := range map[uint64]sandbox.Spec{1024: {}, 64: {OpenFiles: 64}} {
-		got := decode[self](t, first(run(t, create(t, driver, spec), "self")))
-		if got.Files != want {
+		read, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, out := startCommand(t, create(t, driver, spec), &sandbox.Command{
+			Args: []string{program, "self", "extra"}, Extra: []*os.File{read},
+		})
+		if err := errors.Join(read.Close(), write.Close()); err != nil {
+			t.Fatal(err)
+		}
+		text, _ := finish(t, p, out)
+		if got := decode[self](t, text); got.Files != want {
 			t.Errorf("limit of descriptors %d, want %d", got.Files, want)
 		}
 	}

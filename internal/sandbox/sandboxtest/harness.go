@@ -38,32 +38,36 @@ const patience = 20 * time.Second
 // program is the name of the subject in the code folder.
 const program = "subject"
 
-var subjectDir = sync.OnceValues(func() (string, error) {
+// builtDir is the folder of the subject, for Main to remove; empty: not built.
+var builtDir string
+
+// buildSubject builds the subject once for all tests of a package.
+var buildSubject = sync.OnceValue(func() error {
 	dir, err := os.MkdirTemp("", "sandboxtest-")
 	if err != nil {
-		return "", err
+		return err
 	}
+	builtDir = dir
 	// Others must be able to read it: environments have a user of their own.
 	if err := os.Chmod(dir, 0o755); err != nil {
-		return "", err
+		return err
 	}
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, program),
 		"github.com/paddock-run/paddock/internal/sandbox/sandboxtest/subject")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // no libraries needed inside
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", errors.Join(err, errors.New(string(out)))
+		return errors.Join(err, errors.New(string(out)))
 	}
-	return dir, nil
+	return nil
 })
 
 // code returns a folder with the subject.
 func code(tb testing.TB) string {
 	tb.Helper()
-	dir, err := subjectDir()
-	if err != nil {
+	if err := buildSubject(); err != nil {
 		tb.Fatalf("build the subject: %v", err)
 	}
-	return dir
+	return builtDir
 }
 
 // folder makes a folder that environments can read, of names and contents.

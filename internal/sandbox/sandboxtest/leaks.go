@@ -143,8 +143,8 @@ func Main(m *testing.M, drivers Drivers) int {
 		return 1
 	}
 	code := m.Run()
-	if dir, err := subjectDir(); err == nil {
-		if err := os.RemoveAll(dir); err != nil {
+	if builtDir != "" {
+		if err := os.RemoveAll(builtDir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -204,6 +204,7 @@ func testDaemonKilled(t *testing.T, name string, newDriver NewDriver, atOnce boo
 		if err := write.Close(); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = daemon.Process.Kill() }) // where the test fails before it does
 		if line, err := bufio.NewReader(read).ReadString('\n'); err != nil || line != "ready\n" {
 			t.Fatalf("the daemon said %q, %v", line, err)
 		}

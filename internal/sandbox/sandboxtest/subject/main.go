@@ -139,9 +139,6 @@ func printSelf(args []string) {
 			}
 		}
 	}
-	var limit syscall.Rlimit
-	fail(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
-	s.Files = uint64(limit.Cur)
 	text, err := io.ReadAll(os.Stdin)
 	fail(err)
 	s.Stdin = string(text)
@@ -153,6 +150,11 @@ func printSelf(args []string) {
 		fail(err)
 		s.Extra = append(s.Extra, string(text))
 	}
+	// Last: drivers may set it while the program begins. The end of an extra file
+	// tells that Start has returned.
+	var limit syscall.Rlimit
+	fail(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	s.Files = uint64(limit.Cur)
 	fail(json.NewEncoder(os.Stdout).Encode(s))
 }
 
