@@ -174,8 +174,8 @@ $`
 func curl(body string) string {
 	return `api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime
 while true; do
-  curl -sS -D "$TMPDIR/h" -o "$TMPDIR/e" $api/invocation/next || exit 9
-  id=$(grep -i '^lambda-runtime-aws-request-id' "$TMPDIR/h" | tr -d '\r' | cut -d' ' -f2)
+  curl -sS -D "${TMPDIR:-/tmp}/h" -o "${TMPDIR:-/tmp}/e" $api/invocation/next || exit 9
+  id=$(grep -i '^lambda-runtime-aws-request-id' "${TMPDIR:-/tmp}/h" | tr -d '\r' | cut -d' ' -f2)
   ` + body + `
   curl -sS -o /dev/null -d "{}" $api/invocation/$id/response
 done

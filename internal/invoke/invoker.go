@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,9 @@ type Options struct {
 	FreezeAfter time.Duration
 	// InitLimit shortens the 10 s that Init may take; 0: 10 s.
 	InitLimit time.Duration
+	// Starts limits how many environments initialize at a time (those that take
+	// longer than a second do not count); 0: twice the CPUs, at least 4.
+	Starts int
 	// AWSEndpoint becomes AWS_ENDPOINT_URL in the functions; empty: not set.
 	AWSEndpoint string
 	// Credentials makes what an environment signs its AWS requests with; nil:
@@ -70,6 +74,7 @@ type Invoker struct {
 	life    context.Context // ends when environments must not start any more
 	endLife context.CancelFunc
 	living  living
+	starts  chan struct{} // one for each environment that initializes
 
 	closing atomic.Bool
 	active  atomic.Int64 // calls of Invoke and InvokeStream, and events that run
@@ -97,13 +102,16 @@ func New(opts Options) *Invoker {
 	if opts.EventConcurrency == 0 {
 		opts.EventConcurrency = 100
 	}
+	if opts.Starts == 0 {
+		opts.Starts = max(4, 2*runtime.GOMAXPROCS(0))
+	}
 	if opts.Credentials == nil {
 		opts.Credentials = randomCredentials
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	i := &Invoker{opts: opts, log: opts.Logger, quiet: make(chan struct{}, 1)}
+	i := &Invoker{opts: opts, log: opts.Logger, quiet: make(chan struct{}, 1), starts: make(chan struct{}, opts.Starts)}
 	i.life, i.endLife = context.WithCancel(context.Background())
 	i.events = newEventQueue(opts.Events, opts.EventConcurrency, opts.Logger, i.invoke)
 	return i

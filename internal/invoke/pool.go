@@ -14,6 +14,10 @@ import (
 // for it. Runtimes need some 50 µs.
 const endingGrace = 20 * time.Millisecond
 
+// startTurn is how long an Init keeps the next one from beginning: one that
+// takes longer waits for something rather than computes.
+const startTurn = time.Second
+
 // pool holds the environments of one revision of a function version.
 //
 // A request takes the environment that was used last. Where none is idle it
@@ -95,21 +99,46 @@ func (p *pool) startOne() {
 	p.starting++
 	e := newEnvironment(p)
 	p.inv.living.add(e)
-	go func() {
-		f := e.start(p.inv.life)
-		if f != nil && f.err != nil {
-			p.refuse(e, f.err)
-			return
-		}
-		p.mu.Lock()
+	go p.start(e)
+}
+
+// start takes a new environment through its Init phase. Not all that are asked
+// for begin at once: they would only take the CPU from each other, and some are
+// not wanted any more when it is their turn, because those that were free first
+// have served the requests.
+func (p *pool) start(e *environment) {
+	select {
+	case p.inv.starts <- struct{}{}:
+	case <-p.inv.life.Done():
+		p.refuse(e, function.ErrShuttingDown)
+		return
+	}
+	turn := sync.OnceFunc(func() { <-p.inv.starts })
+	defer turn()
+	p.mu.Lock()
+	if len(p.waiting) < p.starting {
 		p.starting--
-		if f != nil && len(p.waiting) == 0 { // it failed, and there is no invocation to try again for
-			p.mu.Unlock()
-			e.shutdown()
-			return
-		}
-		p.give(e)
-	}()
+		p.mu.Unlock()
+		p.inv.living.remove(e) // nothing of it has begun
+		return
+	}
+	p.mu.Unlock()
+
+	defer time.AfterFunc(startTurn, turn).Stop()
+	f := e.start(p.inv.life)
+	turn()
+	if f != nil && f.err != nil {
+		p.refuse(e, f.err)
+		return
+	}
+	p.mu.Lock()
+	p.starting--
+	if f != nil && len(p.waiting) == 0 { // it failed, and there is no invocation to try again for
+		p.mu.Unlock()
+		e.shutdown()
+		return
+	}
+	p.give(e)
 }
 
 // refuse tells the first who waits that no environment can be made.

@@ -102,6 +102,51 @@ func TestConcurrentRequests(t *testing.T) {
 	}
 }
 
+// A burst of short requests is served by the environments that are ready first,
+// and does not start one for each.
+func TestBurst(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.Starts = 2 })
+	v := version(t, "", nil)
+	const requests = 100
+	var wg sync.WaitGroup
+	for range requests {
+		wg.Go(func() {
+			if res, err := f.Invoke(context.Background(), invocation(v, "x")); err != nil || string(res.Payload) != `"x"` {
+				t.Errorf("%+v %v", res, err)
+			}
+		})
+	}
+	wg.Wait()
+	await(t, "the starts to end", func() bool {
+		p := f.pool(v)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.starting == 0
+	})
+	if n := f.count(); n > requests/4 {
+		t.Errorf("%d environments", n)
+	}
+}
+
+// Requests that last get as many environments as they are.
+func TestBurstOfLongRequests(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.Starts = 2 })
+	v := version(t, "", nil)
+	dir := t.TempDir()
+	wait := filepath.Join(dir, "wait")
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() { f.invoke(invocation(v, request{Start: filepath.Join(dir, strconv.Itoa(n)), Wait: wait})) })
+	}
+	for n := range 8 {
+		awaitFile(t, filepath.Join(dir, strconv.Itoa(n)))
+	}
+	if err := os.WriteFile(wait, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+}
+
 func TestConcurrencyLimit(t *testing.T) {
 	f := newFixture(t, func(o *Options) { o.Concurrency = 1 })
 	v := version(t, "", nil)
