@@ -32,9 +32,11 @@ func traceHeader(given string, lineage string) string {
 	var root, parent, rest string
 	sampled := "0"
 	for part := range strings.SplitSeq(given, ";") {
-		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		key, value, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok {
+			continue
+		}
 		switch key {
-		case "":
 		case "Root":
 			root = value
 		case "Parent":
