@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/apigatewayv2"
@@ -81,6 +82,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	d.greet()
+	d.background.Go(func() { d.announceRuntimes(d.life) })
 	if cfg.Started != nil {
 		cfg.Started(d.addr)
 	}
@@ -95,6 +97,8 @@ type daemon struct {
 	addr    net.Addr
 	life    context.Context
 	endLife context.CancelFunc
+	// background is what runs besides requests until life ends.
+	background sync.WaitGroup
 
 	state    *local.State
 	driver   sandbox.Driver
@@ -175,6 +179,7 @@ func (d *daemon) close() error {
 		errs = append(errs, d.code.Close())
 	}
 	d.endLife()
+	d.background.Wait()
 	errs = append(errs, d.state.Close())
 	return errors.Join(errs...)
 }

@@ -95,7 +95,7 @@ func TestWhatStopsAStartIsSaid(t *testing.T) {
 
 func TestBannerSaysWhatToKnow(t *testing.T) {
 	cfg := config(t)
-	var out bytes.Buffer
+	var out bytes.Buffer // read only after the daemon has ended
 	cfg.Out = &out
 	url, stop := running(t, cfg)
 	if err := stop(); err != nil {

@@ -1,10 +1,14 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/paddock-run/paddock/internal/runtimes"
 )
 
 // greet tells the operator where Paddock listens, where its state is, what
@@ -54,4 +58,28 @@ func (d *daemon) functionEndpoint() string {
 		return ""
 	}
 	return d.url()
+}
+
+// announceRuntimes looks through the host's interpreters, which takes a moment
+// and spares the first invocations it, and tells the operator what there is.
+func (d *daemon) announceRuntimes(ctx context.Context) {
+	var names []string
+	for _, i := range d.runtimes.List(ctx) {
+		if !slices.Contains(names, i.Name()) {
+			names = append(names, i.Name())
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	line := strings.Join(names, ", ")
+	switch {
+	case len(names) == 0:
+		line = "no Python and no Node.js is installed: only provided.* functions can run"
+	case d.cfg.RuntimeMatch == runtimes.MatchExact:
+		line += " and programs for provided.*; other versions are refused"
+	default:
+		line += " and programs for provided.*; a version that is missing runs on the nearest one"
+	}
+	_, _ = fmt.Fprintf(d.cfg.Out, "  runtimes    %s\n\n", line) // a closed terminal stops nothing
 }
