@@ -344,6 +344,28 @@ func TestReaderFaultIsNotTheArchives(t *testing.T) {
 	}
 }
 
+func TestVerify(t *testing.T) {
+	good := build(t, item{name: "d/z", body: strings.Repeat("z", 5000), mode: 0o644, deflate: true}, link("l", "d"))
+	a, err := open(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if a.Len() != 3 {
+		t.Errorf("%d entries", a.Len())
+	}
+	one := build(t, item{name: "z", body: strings.Repeat("z", 5000), mode: 0o644, deflate: true})
+	for name, b := range map[string][]byte{"checksum": patchDirectory(one, 16, 4, 1), "size": patchDirectory(one, 24, 4, 10)} {
+		a, err := open(b)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		wantError(t, a.Verify(t.Context()), archive.Corrupt, "")
+	}
+}
+
 func TestUnpackStopsWithContext(t *testing.T) {
 	a, err := open(build(t, file("a", "x")))
 	if err != nil {
@@ -377,7 +399,11 @@ func FuzzOpen(f *testing.F) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
+		verr := a.Verify(t.Context())
 		uerr := a.Unpack(t.Context(), dir)
+		if uerr == nil && verr != nil {
+			t.Fatalf("unpacked what does not verify: %v", verr)
+		}
 		if es, err := os.ReadDir(outer); err != nil || len(es) != 1 {
 			t.Fatalf("outside the folder: %v %v", es, err)
 		}

@@ -18,11 +18,21 @@ const maxZipped = 52428800
 type code struct {
 	zip    []byte
 	sha256 string // lower-case hex
+	// whole is set for a small archive: all of it has been read and is right, and
+	// unpacking it is no matter, so that it can wait until the function runs.
+	whole bool
 }
 
+// What a small archive has at most.
+const (
+	smallUnzipped = 8 << 20 // bytes
+	smallEntries  = 64      // making a file costs far more than its bytes
+)
+
 // takeCode checks the code of a request: a ZIP archive that can be unpacked
-// within Lambda's limits. Other sources are refused.
-func takeCode(zip []byte, s3Bucket, s3Key, s3Version, imageURI, kmsKey *string) (*code, error) {
+// within Lambda's limits. Other sources are refused. Damage within a large
+// archive's data only shows when it is unpacked.
+func takeCode(ctx context.Context, zip []byte, s3Bucket, s3Key, s3Version, imageURI, kmsKey *string) (*code, error) {
 	switch {
 	case s3Bucket != nil || s3Key != nil || s3Version != nil:
 		return nil, invalidParameter("Paddock does not support code from Amazon S3 yet. Send the archive as ZipFile.")
@@ -35,11 +45,18 @@ func takeCode(zip []byte, s3Bucket, s3Key, s3Version, imageURI, kmsKey *string) 
 	case len(zip) > maxZipped:
 		return nil, tooLarge("Zipped size must be smaller than %d bytes", maxZipped)
 	}
-	if _, err := archive.Open(bytes.NewReader(zip), int64(len(zip)), archive.Lambda); err != nil {
+	a, err := archive.Open(bytes.NewReader(zip), int64(len(zip)), archive.Lambda)
+	if err != nil {
 		return nil, archiveError(err)
 	}
+	small := a.UnzippedSize <= smallUnzipped && a.Len() <= smallEntries
+	if small {
+		if err := a.Verify(ctx); err != nil {
+			return nil, archiveError(err)
+		}
+	}
 	sum := sha256.Sum256(zip)
-	return &code{zip, hex.EncodeToString(sum[:])}, nil
+	return &code{zip: zip, sha256: hex.EncodeToString(sum[:]), whole: small}, nil
 }
 
 // store keeps the archive. release ends the hold that keeps it from being

@@ -21,7 +21,7 @@ func (s *Service) CreateFunction(ctx context.Context, in *api.CreateFunctionRequ
 	if len(r.name) > maxNameLength {
 		return nil, invalidParameter("1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to %d", r.name, maxNameLength)
 	}
-	doc, taken, err := s.newFunction(r, in)
+	doc, taken, err := s.newFunction(ctx, r, in)
 	if err != nil {
 		return nil, err
 	}
@@ -37,14 +37,20 @@ func (s *Service) CreateFunction(ctx context.Context, in *api.CreateFunctionRequ
 	}
 	defer release()
 
+	// A small archive's function is active at once, though AWS's answer is always
+	// Pending; a large one's when it is unpacked.
+	begin := creating
+	if taken.whole {
+		begin = newVersion
+	}
 	scope := scopeKey{r.account, r.region}
-	shown := creating(scope, r.name, &doc.Latest)
+	shown := begin(scope, r.name, &doc.Latest)
 	made := map[string]*version{latest: shown}
 	states := []*version{shown}
 	var writes []store.Write
 	if deref(in.Publish) {
 		published := publish(doc, "")
-		shown = creating(scope, r.name, published)
+		shown = begin(scope, r.name, published)
 		made[published.Version] = shown
 		states = append(states, shown)
 		writes = append(writes, put(r.key(kindVersion, published.Version), published, store.Absent))
@@ -58,7 +64,10 @@ func (s *Service) CreateFunction(ctx context.Context, in *api.CreateFunctionRequ
 		return nil, err
 	}
 	out := shown.configuration(r, "") // unqualified even where it is published
-	s.activate(taken.sha256, states...)
+	showPending(out)
+	if !taken.whole {
+		s.activate(taken.sha256, states...)
+	}
 	return out, nil
 }
 
@@ -66,7 +75,7 @@ func alreadyExists(r ref) error { return conflict("Function already exist: %s", 
 
 // newFunction checks a request and makes the function's document, with AWS's
 // defaults for what is absent.
-func (s *Service) newFunction(r ref, in *api.CreateFunctionRequest) (*functionDoc, *code, error) {
+func (s *Service) newFunction(ctx context.Context, r ref, in *api.CreateFunctionRequest) (*functionDoc, *code, error) {
 	c := settings{
 		Runtime: in.Runtime, Role: in.Role, Handler: in.Handler, Description: in.Description,
 		Timeout: in.Timeout, MemorySize: in.MemorySize, VpcConfig: in.VpcConfig,
@@ -99,7 +108,7 @@ func (s *Service) newFunction(r ref, in *api.CreateFunctionRequest) (*functionDo
 		return nil, nil, err
 	}
 	from := deref(in.Code)
-	taken, err := takeCode(from.ZipFile, from.S3Bucket, from.S3Key, from.S3ObjectVersion, from.ImageUri, from.SourceKMSKeyArn)
+	taken, err := takeCode(ctx, from.ZipFile, from.S3Bucket, from.S3Key, from.S3ObjectVersion, from.ImageUri, from.SourceKMSKeyArn)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -85,7 +85,7 @@ func TestCreateFunctionAnswer(t *testing.T) {
 
 func mustTake(t testing.TB, b []byte) *code {
 	t.Helper()
-	c, err := takeCode(b, nil, nil, nil, nil, nil)
+	c, err := takeCode(t.Context(), b, nil, nil, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,10 +230,44 @@ func TestCreateFunctionPublish(t *testing.T) {
 	}
 }
 
+// largeZip is an archive that is not unpacked while its creator waits.
+func largeZip(t testing.TB) []byte { return zipEntry(t, "index.py", smallUnzipped+1, false) }
+
+// damagedZip is a large archive whose directory is right and whose data is not.
+func damagedZip(t testing.TB) []byte {
+	b := largeZip(t)
+	b[bytes.Index(b, []byte("index.py"))+20] ^= 0xff
+	return b
+}
+
+func TestSmallCodeIsActiveAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.code.close() // nothing can be unpacked
+	out, err := w.CreateFunction(ctx(), createRequest(t, "f"))
+	if err != nil || *out.State != api.StatePending {
+		t.Fatalf("%v %v", out, err)
+	}
+	if got := w.get("f"); *got.State != api.StateActive || *got.LastUpdateStatus != api.LastUpdateStatusSuccessful {
+		t.Errorf("state %s", asJSON(t, got))
+	}
+	w.code.open()
+	if _, err := w.invoke("f"); err != nil || codeFile(t, w.invoker.last().Version) != "f" {
+		t.Error(err)
+	}
+	bad := zipEntry(t, "index.py", 2000, false)
+	bad[bytes.Index(bad, []byte("index.py"))+20] ^= 0xff
+	in := createRequest(t, "bad")
+	in.Code.ZipFile = bad
+	_, err = w.CreateFunction(ctx(), in)
+	wantErr(t, err, "InvalidParameterValueException: Could not unzip uploaded file. Please check your file, then try to upload again.")
+}
+
 func TestPendingAndFailed(t *testing.T) {
 	w := newWorld(t)
 	w.code.close()
-	if _, err := w.CreateFunction(ctx(), createRequest(t, "f")); err != nil {
+	in := createRequest(t, "f")
+	in.Code.ZipFile = largeZip(t)
+	if _, err := w.CreateFunction(ctx(), in); err != nil {
 		t.Fatal(err)
 	}
 	pending := "ResourceConflictException: The operation cannot be performed at this time. The function is currently in the following state: Pending"
@@ -258,9 +292,7 @@ func TestPendingAndFailed(t *testing.T) {
 		t.Error(err)
 	}
 
-	// An archive whose directory is right and whose data is not.
-	bad := zipEntry(t, "index.py", 2000, false)
-	bad[bytes.Index(bad, []byte("index.py"))+20] ^= 0xff
+	bad := damagedZip(t)
 	w.create("bad", func(in *api.CreateFunctionRequest) { in.Code.ZipFile = bad })
 	got := w.get("bad")
 	if *got.State != api.StateFailed || *got.StateReasonCode != api.StateReasonCodeInvalidZipFileException || !strings.HasPrefix(*got.StateReason, "Could not unzip") {

@@ -112,12 +112,6 @@ func TestSharedCodeStays(t *testing.T) {
 				if err := create(name); err != nil {
 					t.Error(err)
 				}
-				fn, err := w.index.lookup(account, region, name)
-				if err != nil || fn == nil {
-					t.Error("not there right after its creation", err)
-					return
-				}
-				<-fn.latest.settled
 				if _, err := w.invoke(name); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}

@@ -19,8 +19,8 @@ import (
 type phase uint8
 
 const (
-	// phaseKnown: from the store, its code is unpacked when it is first needed.
-	// It was active when it was written, so it is shown as Active.
+	// phaseKnown: its code is unpacked when it is first needed. So are all
+	// versions after a start, and new ones with a small archive. It is Active.
 	phaseKnown phase = iota
 	phaseCreating
 	phaseUpdating // the state before it goes on serving
@@ -48,7 +48,7 @@ type status struct {
 	reason string
 }
 
-// newVersion returns the state of a version as it is after a start.
+// newVersion returns the state of a version whose code is known to be right.
 func newVersion(scope scopeKey, name string, doc *versionDoc) *version {
 	arn := functionARN(partitionOf(scope.region), scope.region, scope.account, name)
 	if doc.Version != latest {
@@ -237,9 +237,7 @@ func (v *version) mayChange() error {
 func (v *version) show(c *api.FunctionConfiguration) {
 	switch st := v.status.Load(); st.phase {
 	case phaseCreating:
-		c.State = new(api.StatePending)
-		c.StateReason = new("The function is being created.")
-		c.StateReasonCode = new(api.StateReasonCodeCreating)
+		showPending(c)
 	case phaseFailed:
 		c.State = new(api.StateFailed)
 		c.StateReason = new(st.reason)
@@ -258,6 +256,14 @@ func (v *version) show(c *api.FunctionConfiguration) {
 		c.State = new(api.StateActive)
 		c.LastUpdateStatus = new(api.LastUpdateStatusSuccessful)
 	}
+}
+
+// showPending is how AWS answers every creation.
+func showPending(c *api.FunctionConfiguration) {
+	c.State = new(api.StatePending)
+	c.StateReason = new("The function is being created.")
+	c.StateReasonCode = new(api.StateReasonCodeCreating)
+	c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusReasonCode = nil, nil, nil
 }
 
 // showInProgress is how AWS answers every update, with these very words.

@@ -36,7 +36,7 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	if doc.Latest.Architecture, err = s.architecture(in.Architectures, doc.Latest.Architecture); err != nil {
 		return nil, err
 	}
-	taken, err := takeCode(in.ZipFile, in.S3Bucket, in.S3Key, in.S3ObjectVersion, nil, in.SourceKMSKeyArn)
+	taken, err := takeCode(ctx, in.ZipFile, in.S3Bucket, in.S3Key, in.S3ObjectVersion, nil, in.SourceKMSKeyArn)
 	if err != nil {
 		return nil, err
 	}

@@ -48,9 +48,7 @@ func TestUpdateFunctionCode(t *testing.T) {
 	}
 
 	// Code that cannot be unpacked leaves the old in service.
-	bad := zipEntry(t, "index.py", 2000, false)
-	bad[60] ^= 0xff
-	if _, err := w.UpdateFunctionCode(ctx(), &api.UpdateFunctionCodeRequest{FunctionName: new("f"), ZipFile: bad}); err != nil {
+	if _, err := w.UpdateFunctionCode(ctx(), &api.UpdateFunctionCodeRequest{FunctionName: new("f"), ZipFile: damagedZip(t)}); err != nil {
 		t.Fatal(err)
 	}
 	w.settled("f")
