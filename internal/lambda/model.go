@@ -51,6 +51,11 @@ func (r ref) key(kind, item string) docKey {
 	return docKey{r.account, r.region, r.name, kind, item}
 }
 
+// prefix is what the keys of all that belongs to a function begin with.
+func (r ref) prefix() string {
+	return keyPrefix + r.account + "/" + r.region + "/" + collection + "/" + r.name + "/"
+}
+
 // functionDoc is a function: its unpublished version, and what all versions
 // have in common.
 type functionDoc struct {

@@ -68,7 +68,7 @@ type Service struct {
 var _ api.Handler = (*Service)(nil)
 
 // New starts the service. It returns at once: functions are loaded in the
-// background, and operations wait for that.
+// background. Operations on a function do not wait for that, lists do.
 func New(opts Options) (*Service, error) {
 	if opts.Documents == nil || opts.Blobs == nil || opts.Code == nil || opts.Invoker == nil {
 		return nil, errors.New("lambda: Documents, Blobs, Code and Invoker are required")
@@ -172,10 +172,24 @@ func (s *Service) wait(ctx context.Context) error {
 	}
 }
 
-// find returns a function's state, nil where there is none.
+// find returns a function's state, nil where there is none. It does not wait
+// until all functions are loaded: until then it asks the store for this one.
 func (s *Service) find(ctx context.Context, r ref) (*snapshot, error) {
-	if err := s.wait(ctx); err != nil {
-		return nil, err
+	select {
+	case <-s.loaded:
+		if s.loadErr != nil {
+			return nil, s.loadErr
+		}
+	default:
+		docs, err := s.opts.Documents.List(ctx, r.prefix(), "", 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range docs {
+			if err := s.index.apply(d, nil); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return s.index.lookup(r.account, r.region, r.name)
 }
