@@ -22,6 +22,9 @@ import (
 	"github.com/paddock-run/paddock/internal/sandbox"
 )
 
+// abortRepeat is how often Close tries to end what still runs, once it must.
+const abortRepeat = 100 * time.Millisecond
+
 // Runtimes says how to start a runtime; *runtimes.Runtimes does.
 type Runtimes interface {
 	// Resolve's error wraps function.ErrNoRuntime where this host cannot run it.
@@ -67,6 +70,7 @@ type Invoker struct {
 	opts   Options
 	log    *slog.Logger
 	events *eventQueue
+	grace  time.Duration // endingGrace; tests on busy machines have more
 
 	pools    sync.Map // ARN → *lineage
 	accounts sync.Map // account/region → *atomic.Int64: invocations that run
@@ -111,7 +115,7 @@ func New(opts Options) *Invoker {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	i := &Invoker{opts: opts, log: opts.Logger, quiet: make(chan struct{}, 1), starts: make(chan struct{}, opts.Starts)}
+	i := &Invoker{opts: opts, log: opts.Logger, grace: endingGrace, quiet: make(chan struct{}, 1), starts: make(chan struct{}, opts.Starts)}
 	i.life, i.endLife = context.WithCancel(context.Background())
 	i.events = newEventQueue(opts.Events, opts.EventConcurrency, opts.Logger, i.invoke)
 	return i
@@ -367,9 +371,14 @@ func (i *Invoker) Close(ctx context.Context) error {
 	if err == nil {
 		err = i.living.wait(ctx) // for functions whose callers have left, too
 	}
-	if err != nil {
+	for err != nil { // again for those that were between two phases
 		i.living.each(func(e *environment) { go e.abort() })
-		_ = i.living.wait(context.Background()) // they are being killed
+		soon, cancel := context.WithTimeout(context.Background(), abortRepeat)
+		left := i.living.wait(soon)
+		cancel()
+		if left == nil {
+			break
+		}
 	}
 	return err
 }

@@ -193,6 +193,7 @@ func newFixture(t testing.TB, change func(*Options)) *fixture {
 		change(&opts)
 	}
 	f := &fixture{Invoker: New(opts), t: t, logs: logs}
+	f.grace = 10 * time.Second // so that the number of environments does not depend on the machine
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()

@@ -11,8 +11,9 @@ import (
 
 // endingGrace is how long a request waits for an environment that has answered
 // its last event and has not yet asked for the next one, before one is started
-// for it. Runtimes need some 50 µs.
-const endingGrace = 20 * time.Millisecond
+// for it. Runtimes need some 50 µs, unless the machine is busy: then one more to
+// start would be the wrong cure.
+const endingGrace = 50 * time.Millisecond
 
 // startTurn is how long an Init keeps the next one from beginning: one that
 // takes longer waits for something rather than computes.
@@ -63,7 +64,7 @@ func (p *pool) acquire(ctx context.Context) (*environment, error) {
 	if len(p.waiting) > p.starting+p.freeing {
 		p.startOne()
 	} else if len(p.waiting) > p.starting {
-		defer time.AfterFunc(endingGrace, func() { p.startFor(w) }).Stop()
+		defer time.AfterFunc(p.inv.grace, func() { p.startFor(w) }).Stop()
 	}
 	p.mu.Unlock()
 	select {

@@ -72,6 +72,24 @@ func TestSequentialRequestsShareAnEnvironment(t *testing.T) {
 	}
 }
 
+// A runtime that answered and then does not ask for more holds its next request
+// up for a moment, not for long.
+func TestLingeringRuntime(t *testing.T) {
+	f := newFixture(t, nil)
+	f.grace = 10 * time.Millisecond
+	dir := t.TempDir()
+	v := version(t, curl(`curl -sS -o /dev/null -d "{}" $api/invocation/$id/response; mkdir `+dir+`/first 2>/dev/null && exec sleep 100`),
+		func(v *function.Version) { v.Timeout = time.Second })
+	f.invoke(invocation(v, request{}))
+	f.invoke(invocation(v, request{}))
+	if n := f.count(); n != 2 {
+		t.Errorf("%d environments", n)
+	}
+	// The first invocation lasts until its runtime asks for more: here, for too long.
+	await(t, "the first environment to end", func() bool { return f.count() == 1 })
+	await(t, "its report", func() bool { return strings.Contains(f.logs.text(), "\tStatus: timeout\n") })
+}
+
 func TestConcurrentRequests(t *testing.T) {
 	f := newFixture(t, nil)
 	v := version(t, "", nil)
