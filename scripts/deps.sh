@@ -70,6 +70,13 @@ test)
   package curl curl
   package zip zip
   package java default-jre-headless openjdk
+  if [ "$(uname -sm)" = "Linux x86_64" ]; then
+    # The sandbox's few hundred bytes of assembly are assembled for both
+    # architectures, and those for arm64 run under emulation.
+    package qemu-aarch64-static qemu-user-static
+    package aarch64-linux-gnu-as binutils-aarch64-linux-gnu
+    package x86_64-linux-gnu-as binutils
+  fi
   scripts/fetch-models.sh
   scripts/fetch-protocol-tests.sh
   clients

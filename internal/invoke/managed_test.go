@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/test/need"
 )
 
 // The managed runtimes, with whatever interpreter this host has.
@@ -34,7 +35,7 @@ exports.handler = async (event, context) => {
 		t.Run(runtime, func(t *testing.T) {
 			f := newFixture(t, nil)
 			if _, err := f.opts.Runtimes.Resolve(runtime); errors.Is(err, function.ErrNoRuntime) {
-				t.Skip(err)
+				need.Missing(t, "%v", err)
 			}
 			v := version(t, "", func(v *function.Version) {
 				v.Runtime, v.Handler, v.MemoryMB = runtime, "app.handler", 512

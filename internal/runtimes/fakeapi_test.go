@@ -19,6 +19,7 @@ import (
 
 	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/sandbox"
+	"github.com/paddock-run/paddock/test/need"
 )
 
 // wait is for what a process is to do; it is only reached by a test that fails.
@@ -161,7 +162,7 @@ func start(t testing.TB, runtime string, files map[string]string, o options) *en
 	t.Helper()
 	rt, err := hostRuntimes(t).Resolve(runtime)
 	if err != nil {
-		t.Skip(err) // a host without the language
+		need.Missing(t, "%v", err)
 	}
 	if o.handler == "" {
 		o.handler = "app.handler"

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/test/need"
 )
 
 func TestParse(t *testing.T) {
@@ -348,7 +349,7 @@ func TestAsk(t *testing.T) {
 	all := hostRuntimes(t).List(t.Context())
 	n := slices.IndexFunc(all, func(i Interpreter) bool { return i.Language == string(langPython) })
 	if n < 0 {
-		t.Skip("no Python on this host")
+		need.Missing(t, "Python")
 	}
 	python := all[n]
 	h := tree(t, "venv/bin/python3 -> "+python.Path, "none/python3*", "slow/python3*")

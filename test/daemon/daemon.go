@@ -322,17 +322,3 @@ func Root() (string, error) {
 		dir = parent
 	}
 }
-
-// Need skips the test where a component is missing, and fails it under CI=true.
-func Need(t testing.TB, path string) string {
-	t.Helper()
-	found, err := exec.LookPath(path)
-	if err == nil {
-		return found
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing: make deps installs it", path)
-	}
-	t.Skipf("%s is missing: make deps installs it", path)
-	return ""
-}

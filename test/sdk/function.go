@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/paddock-run/paddock/test/need"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -75,7 +76,7 @@ func Python(t testing.TB, source string) *lambda.CreateFunctionInput {
 // Node is a function whose handler is "handler" in an ES module.
 func Node(t testing.TB, source string) *lambda.CreateFunctionInput {
 	t.Helper()
-	daemon.Need(t, "node")
+	need.Program(t, "node")
 	return New(t, types.RuntimeNodejs22x, "index.handler", map[string]string{"index.mjs": source})
 }
 

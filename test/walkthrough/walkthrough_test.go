@@ -3,6 +3,7 @@
 package walkthrough
 
 import (
+	"github.com/paddock-run/paddock/test/need"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,8 +29,8 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	python := filepath.Join(root, ".deps", "python", "bin")
-	daemon.Need(t, filepath.Join(python, "aws"))
-	daemon.Need(t, "zip")
+	need.Program(t, filepath.Join(python, "aws"))
+	need.Program(t, "zip")
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
 		t.Fatal(err)

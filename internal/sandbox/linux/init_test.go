@@ -15,14 +15,14 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/paddock-run/paddock/test/need"
 )
 
 // TestInitCodeIsAssembled rebuilds the committed code from its source.
 func TestInitCodeIsAssembled(t *testing.T) {
 	for _, tool := range []string{"x86_64-linux-gnu-as", "aarch64-linux-gnu-as"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed", tool)
-		}
+		need.Program(t, tool)
 	}
 	dir := t.TempDir()
 	if out, err := exec.Command("sh", "initcode/generate.sh", dir).CombinedOutput(); err != nil {
@@ -146,10 +146,7 @@ func TestGate(t *testing.T) {
 // TestARM64InitUnderQEMU runs the code for arm64 as far as user-mode emulation,
 // which knows no seccomp, lets it.
 func TestARM64InitUnderQEMU(t *testing.T) {
-	qemu, err := exec.LookPath("qemu-aarch64-static")
-	if err != nil {
-		t.Skip("qemu-aarch64-static is not installed")
-	}
+	qemu := need.Program(t, "qemu-aarch64-static")
 	code, err := os.ReadFile("initcode/arm64.bin")
 	if err != nil {
 		t.Fatal(err)
