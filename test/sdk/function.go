@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/paddock-run/paddock/test/need"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -22,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/paddock-run/paddock/test/daemon"
+	"github.com/paddock-run/paddock/test/need"
 )
 
 // Role is what the functions are created with: any will do.

@@ -3,7 +3,6 @@
 package walkthrough
 
 import (
-	"github.com/paddock-run/paddock/test/need"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/paddock-run/paddock/test/daemon"
+	"github.com/paddock-run/paddock/test/need"
 )
 
 // expected is what the walkthrough must print, in this order.
