@@ -68,7 +68,7 @@ var Settings = []coverage.Setting{
 	},
 	{
 		Operation: configure, Setting: "TracingConfig", Status: coverage.StoredOnly,
-		Note: "The trace header reaches the function with its sampling decision; no traces are collected.",
+		Note: "No traces are collected.",
 	},
 	{
 		Operation: configure, Setting: "LoggingConfig.LogFormat, LoggingConfig.LogGroup", Status: coverage.Works,
@@ -120,6 +120,10 @@ var Settings = []coverage.Setting{
 	{
 		Operation: create, Setting: "Tags", Status: coverage.Works,
 		Note: "Keys that begin with aws: are refused.",
+	},
+	{
+		Operation: create, Setting: "State", Status: coverage.Works,
+		Note: "The answer says Pending, as on AWS. A function whose archive is small (8 MB unzipped, 64 files) is Active at once and unpacked when it first runs; a larger one is Active when it is unpacked.",
 	},
 	{
 		Operation: "GetFunction", Setting: "Code.Location", Status: coverage.Works,

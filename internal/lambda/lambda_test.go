@@ -123,7 +123,6 @@ type world struct {
 	code    *gate
 	invoker *invoker
 	now     time.Time
-	log     bytes.Buffer
 }
 
 func newWorld(t testing.TB) *world {
