@@ -289,7 +289,7 @@ func await(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// living counts environments.
+// count is how many environments there are.
 func (f *fixture) count() (n int) {
 	f.living.each(func(*environment) { n++ })
 	return n
