@@ -46,8 +46,8 @@ type Server struct {
 }
 
 // NewServer makes the server of svc's operations, which handler implements: a
-// Handler of the service's generated package. It panics on a table that no
-// codec can serve, at start and not at the first request.
+// Handler of the service's generated package. It panics on a table with a
+// protocol or a URI pattern that no codec knows.
 func NewServer(svc *schema.Service, handler any, opts Options) *Server {
 	s := &Server{svc: svc, handler: handler, log: opts.Logger, codecs: map[schema.Protocol]codec{}}
 	if s.log == nil {

@@ -30,6 +30,8 @@ func (f functions) InvokeWithResponseStream(_ context.Context, in *lambda.Invoke
 	return &lambda.InvokeWithResponseStreamResponse{StatusCode: new(int32(200)), EventStream: f.stream}, nil
 }
 
+func quiet() wire.Options { return wire.Options{Logger: slog.New(slog.DiscardHandler)} }
+
 const requestID = "5e2b0f0c-6c1c-4a35-8e0b-6b1b5f7f2c11"
 
 func serve(t testing.TB, svc *schema.Service, handler any, method, target, body string, header ...string) *http.Response {
@@ -40,7 +42,7 @@ func serve(t testing.TB, svc *schema.Service, handler any, method, target, body 
 	}
 	r = r.WithContext(identity.With(r.Context(), &identity.Identity{Account: "123456789012", Region: "us-east-1", RequestID: requestID}))
 	w := httptest.NewRecorder()
-	wire.NewServer(svc, handler, wire.Options{Logger: slog.New(slog.DiscardHandler)}).ServeHTTP(w, r)
+	wire.NewServer(svc, handler, quiet()).ServeHTTP(w, r)
 	return w.Result()
 }
 

@@ -111,8 +111,9 @@ func (c *Codec) EncodeFault(f *fault.Fault) (*reply.Reply, error) {
 	if f.Value != nil {
 		v := reflect.ValueOf(f.Value)
 		b, err = jsoncodec.AppendMembers(b, c.plans.Of(f.Shape, v.Type()), v, false)
-	} else if f.Message != "" {
-		b = jsoncodec.AppendString(append(b, `,"message":`...), f.Message)
+	}
+	if m := f.LooseMessage(); m != "" {
+		b = jsoncodec.AppendString(append(b, `,"message":`...), m)
 	}
 	rep.Body = append(b, '}')
 	return rep, err

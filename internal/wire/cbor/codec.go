@@ -116,7 +116,11 @@ func (c *Codec) EncodeFault(f *fault.Fault) (*reply.Reply, error) {
 	v := reflect.ValueOf(f.Value)
 	n := c.plans.Of(f.Shape, v.Type())
 	e := encoder{}
-	err := e.fields(n, v.Elem(), nil, typ)
+	more := []text{{"__type", typ}}
+	if m := f.LooseMessage(); m != "" {
+		more = append(more, text{"message", m})
+	}
+	err := e.fields(n, v.Elem(), nil, more...)
 	rep.Body = e.b
 	return rep, err
 }

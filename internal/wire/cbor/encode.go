@@ -18,7 +18,7 @@ import (
 // CBOR form, a server's fault.
 func AppendFields(b []byte, n *plan.Node, v reflect.Value, fields []int) ([]byte, error) {
 	e := encoder{b: b}
-	err := e.fields(n, v, fields, "")
+	err := e.fields(n, v, fields)
 	return e.b, err
 }
 
@@ -71,23 +71,23 @@ func appendTime(b []byte, t time.Time) []byte {
 	return appendFloat64(b, float64(ms)/1000)
 }
 
-// fields writes a map; typ, where not empty, is its __type.
-func (e *encoder) fields(n *plan.Node, t reflect.Value, fields []int, typ string) error {
+// text is an entry of a map that is no member.
+type text struct{ key, value string }
+
+// fields writes a map of the given fields that are present, and of more.
+func (e *encoder) fields(n *plan.Node, t reflect.Value, fields []int, more ...text) error {
 	e.depth++
 	if e.depth > maxDepth {
 		return fmt.Errorf("cbor: %s is nested deeper than %d levels", n.Shape.Name, maxDepth)
 	}
 	defer func() { e.depth-- }()
-	count := 0
-	if typ != "" {
-		count++
-	}
+	count := len(more)
 	for range present(n, t, fields) {
 		count++
 	}
 	e.b = appendHead(e.b, majorMap, uint64(count))
-	if typ != "" {
-		e.b = appendText(appendText(e.b, "__type"), typ)
+	for _, m := range more {
+		e.b = appendText(appendText(e.b, m.key), m.value)
 	}
 	for f, v := range present(n, t, fields) {
 		e.b = appendText(e.b, f.Wire)
@@ -134,7 +134,7 @@ func (e *encoder) value(f *plan.Field, v reflect.Value) error {
 	}
 	switch n.Kind {
 	case schema.KindStructure:
-		return e.fields(n, t, nil, "")
+		return e.fields(n, t, nil)
 	case schema.KindUnion:
 		i, ok := n.Set(t)
 		if !ok {

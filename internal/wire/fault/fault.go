@@ -33,6 +33,15 @@ type Fault struct {
 // Sender reports whether the client is at fault and need not try again.
 func (f *Fault) Sender() bool { return f.Status < 500 }
 
+// LooseMessage is the message that stands in no member of Value, "" where there
+// is none: a codec that writes Value's members has to add it.
+func (f *Fault) LooseMessage() string {
+	if f.Value != nil && f.MessageField >= 0 {
+		return ""
+	}
+	return f.Message
+}
+
 // QueryError is the value of x-amzn-query-error: the code and whose fault it is.
 func (f *Fault) QueryError() string {
 	return f.QueryCode + ";" + f.Blame()

@@ -44,6 +44,12 @@ func message(svc *schema.Service, id schema.ShapeID, value any) (int, string) {
 	if !ok {
 		return -1, ""
 	}
+	if n.OwnMessage {
+		if s, ok := t.Field(len(n.Fields)).Interface().(*string); ok && s != nil {
+			return -1, *s
+		}
+		return -1, ""
+	}
 	for i := range n.Fields {
 		f := &n.Fields[i]
 		if f.Kind != schema.KindString || !strings.EqualFold(f.Member.Name, "message") && !strings.EqualFold(f.Member.Name, "errorMessage") {

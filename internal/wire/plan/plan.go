@@ -45,6 +45,10 @@ type Node struct {
 	Bound []int
 	// Payload is the index of the field that is the whole body, or -1.
 	Payload int
+	// OwnMessage says that the Go struct of an exception has one field more than
+	// the model has members, a *string called Message: every protocol has a
+	// place for an error's message, whether a model names it or not.
+	OwnMessage bool
 	// Defaults holds the indices of the fields whose model has a default.
 	Defaults []int
 
@@ -182,6 +186,7 @@ var (
 	timeType   = reflect.TypeFor[time.Time]()
 	readerType = reflect.TypeFor[io.Reader]()
 	bytesType  = reflect.TypeFor[[]byte]()
+	stringType = reflect.TypeFor[*string]()
 )
 
 func (b *builder) node(id schema.ShapeID, typ reflect.Type) *Node {
@@ -226,7 +231,14 @@ func (b *builder) node(id schema.ShapeID, typ reflect.Type) *Node {
 }
 
 func (b *builder) structure(n *Node, base reflect.Type) {
-	b.must(base.Kind() == reflect.Struct && base.NumField() == len(n.Shape.Members), n)
+	b.must(base.Kind() == reflect.Struct, n)
+	if n.Shape.Traits.Has(schema.Exception) && base.NumField() == len(n.Shape.Members)+1 {
+		last := base.Field(base.NumField() - 1)
+		b.must(last.Name == "Message" && last.Type == stringType, n)
+		n.OwnMessage = true
+	} else {
+		b.must(base.NumField() == len(n.Shape.Members), n)
+	}
 	n.Fields = make([]Field, len(n.Shape.Members))
 	// Never nil: to the codecs nil means every field.
 	n.Body, n.BodyOut = []int{}, []int{}

@@ -102,7 +102,7 @@ func (c *Codec) EncodeFault(f *fault.Fault) (*reply.Reply, error) {
 	e.Open("Error", "", "")
 	e.Text("Type", f.Blame())
 	e.Text("Code", f.QueryCode)
-	if f.Value == nil || f.MessageField >= 0 {
+	if f.Value == nil || f.MessageField >= 0 || f.Message != "" {
 		e.Text("Message", f.Message)
 	}
 	if f.Value != nil {

@@ -146,5 +146,12 @@ func (c *Codec) EncodeFault(f *fault.Fault) (*reply.Reply, error) {
 	}
 	var err error
 	rep.Body, err = jsoncodec.Append(nil, n, v)
+	if m := f.LooseMessage(); m != "" && err == nil {
+		b := rep.Body[:len(rep.Body)-1]
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		rep.Body = append(jsoncodec.AppendString(append(b, `"message":`...), m), '}')
+	}
 	return rep, err
 }

@@ -181,7 +181,7 @@ func (c *Codec) EncodeFault(f *fault.Fault) (*reply.Reply, error) {
 		if _, err := httpbind.Encode(rep.Header, n, v); err != nil {
 			return nil, err
 		}
-		if f.MessageField >= 0 {
+		if f.MessageField >= 0 || f.Message != "" {
 			e.Text("Message", f.Message)
 		}
 		if err := e.Members(n, v.Elem(), f.Beside(n.BodyOut)); err != nil {
