@@ -22,14 +22,15 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds of each comparison")
 	length := flag.Duration("length", 3*time.Second, "of one measurement under load")
 	sandbox := flag.String("sandbox", "auto", "Paddock's --sandbox")
+	only := flag.String("only", "", "measure only this: start, warm, cold or control")
 	flag.Parse()
-	if err := run(*paddock, *sandbox, *rounds, *length); err != nil {
+	if err := run(*paddock, *sandbox, *only, *rounds, *length); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(paddock, sandbox string, rounds int, length time.Duration) error {
+func run(paddock, sandbox, only string, rounds int, length time.Duration) error {
 	dir, err := os.MkdirTemp("", "paddock-bench-")
 	if err != nil {
 		return err
@@ -46,10 +47,21 @@ func run(paddock, sandbox string, rounds int, length time.Duration) error {
 		return fmt.Errorf("the function does not build: %w\n%s", err, out)
 	}
 	b := &bench{paddock: paddock, sandbox: sandbox, dir: dir, function: function, rounds: rounds, length: length}
-	for _, measure := range []func() error{b.start, b.warm, b.cold, b.control} {
-		if err := measure(); err != nil {
+	measured := false
+	for _, m := range []struct {
+		name string
+		run  func() error
+	}{{"start", b.start}, {"warm", b.warm}, {"cold", b.cold}, {"control", b.control}} {
+		if only != "" && only != m.name {
+			continue
+		}
+		measured = true
+		if err := m.run(); err != nil {
 			return err
 		}
+	}
+	if !measured {
+		return fmt.Errorf("-only %s: there is start, warm, cold and control", only)
 	}
 	return nil
 }
