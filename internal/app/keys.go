@@ -16,11 +16,11 @@ type accessKeys struct {
 	operator map[string]string // ID to secret; empty: signatures are not checked
 
 	mu        sync.Mutex
-	functions map[string]string // account to secret
+	functions map[string]invoke.Credentials // by account
 }
 
 func newAccessKeys(operator map[string]string) *accessKeys {
-	return &accessKeys{operator: operator, functions: map[string]string{}}
+	return &accessKeys{operator: operator, functions: map[string]invoke.Credentials{}}
 }
 
 // forFunction makes what a function signs its own requests with. The key's ID is
@@ -28,12 +28,14 @@ func newAccessKeys(operator map[string]string) *accessKeys {
 func (k *accessKeys) forFunction(v *function.Version) invoke.Credentials {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	secret, ok := k.functions[v.Account]
+	made, ok := k.functions[v.Account]
 	if !ok {
-		secret = rand.Text()
-		k.functions[v.Account] = secret
+		// With a session token, as every function on Lambda has: programs that sign
+		// for themselves read it from the environment without asking.
+		made = invoke.Credentials{AccessKeyID: v.Account, SecretAccessKey: rand.Text(), SessionToken: rand.Text()}
+		k.functions[v.Account] = made
 	}
-	return invoke.Credentials{AccessKeyID: v.Account, SecretAccessKey: secret}
+	return made
 }
 
 // lookup finds the secret of a key; it is nil where signatures are not checked.
@@ -47,8 +49,8 @@ func (k *accessKeys) lookup() func(context.Context, string) (sigv4.Credential, e
 		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		if secret, ok := k.functions[id]; ok {
-			return sigv4.Credential{SecretKey: secret, Account: id}, nil
+		if made, ok := k.functions[id]; ok {
+			return sigv4.Credential{SecretKey: made.SecretAccessKey, SessionToken: made.SessionToken, Account: id}, nil
 		}
 		return sigv4.Credential{}, sigv4.ErrUnknownKey
 	}

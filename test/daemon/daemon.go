@@ -34,6 +34,7 @@ type Daemon struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	log  *output
+	told bool // to end: a second SIGTERM would end it at once
 }
 
 // output keeps what the daemon prints, for the failing test to show.
@@ -164,9 +165,20 @@ func (d *Daemon) Kill(t testing.TB) {
 // Terminate sends SIGTERM and does not wait: Stop does.
 func (d *Daemon) Terminate(t testing.TB) {
 	t.Helper()
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := d.terminate(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (d *Daemon) terminate() error {
+	if d.told {
+		return nil
+	}
+	d.told = true
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
 }
 
 // Stop asks Paddock to end and waits for it.
@@ -178,7 +190,7 @@ func (d *Daemon) Stop(t testing.TB) {
 }
 
 func (d *Daemon) stop() error {
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := d.terminate(); err != nil {
 		return err
 	}
 	select {

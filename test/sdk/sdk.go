@@ -4,7 +4,6 @@ package sdk
 
 import (
 	"context"
-	"net/http"
 	"testing"
 	"time"
 
@@ -51,7 +50,6 @@ func With(t testing.TB, d *daemon.Daemon, id, secret string) *Clients {
 		config.WithRegion(Region),
 		config.WithBaseEndpoint(d.URL),
 		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(id, secret, "")),
-		config.WithHTTPClient(&http.Client{Transport: http.DefaultTransport}),
 		config.WithRetryMaxAttempts(1),
 		config.WithSharedConfigFiles(nil), config.WithSharedCredentialsFiles(nil),
 	)
