@@ -79,8 +79,8 @@ func (n *Node) Set(v reflect.Value) (int, bool) {
 	return found, found >= 0
 }
 
-// FillDefaults gives the fields of v that are absent the defaults of the
-// model, of this structure and the structures directly in it.
+// FillDefaults gives the fields of the structure v that are absent the defaults
+// of the model.
 func (n *Node) FillDefaults(v reflect.Value) {
 	for _, i := range n.Defaults {
 		f := v.Field(i)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/paddock-run/paddock/internal/awserr"
 	"github.com/paddock-run/paddock/internal/wire/body"
+	"github.com/paddock-run/paddock/internal/wire/chunked"
 	"github.com/paddock-run/paddock/internal/wire/fault"
 	"github.com/paddock-run/paddock/internal/wire/httpbind"
 	"github.com/paddock-run/paddock/internal/wire/plan"
@@ -51,6 +52,11 @@ func (c *Codec) Open(r *http.Request) (*schema.Operation, func(in any) error, er
 func (c *Codec) decode(r *http.Request, m route.Match, in any) error {
 	if m.Op.Input == schema.NoShape {
 		return nil
+	}
+	if chunked.Is(r) {
+		if err := chunked.Unwrap(r); err != nil {
+			return err
+		}
 	}
 	v := reflect.ValueOf(in)
 	n := c.plans.Of(m.Op.Input, v.Type())

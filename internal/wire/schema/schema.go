@@ -55,7 +55,7 @@ const (
 	InBody        Location = iota
 	InURI                  // a {label} or {label+} of Operation.URI
 	InQuery                // ?locationName=value
-	InQueryParams          // a map of all the query parameters that no other member takes
+	InQueryParams          // a map of all the query parameters, those that other members take too
 	InHeader               // one header
 	InHeaders              // a map of the headers whose names begin with LocationName
 	InStatusCode           // the HTTP status of a response
