@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -49,7 +50,8 @@ func (x *exchange) fault(err error) (f *fault.Fault, cause error) {
 }
 
 func (x *exchange) plain(status int, code, message string) *fault.Fault {
-	if status < 400 || status > 599 {
+	// 304 is no error but S3's answer to a condition, and stands for one here.
+	if status < 300 || status > 599 {
 		status = http.StatusInternalServerError
 	}
 	return &fault.Fault{Status: status, Code: code, QueryCode: code, Message: message, RequestID: x.id.RequestID}
@@ -58,19 +60,22 @@ func (x *exchange) plain(status int, code, message string) *fault.Fault {
 // internal is the 500 of whatever no model foresees: the exception that the
 // operation declares for it, else InternalFailure.
 func (x *exchange) internal() *fault.Fault {
-	code := "InternalFailure"
+	code, queryCode := "InternalFailure", "InternalFailure"
 	if x.op != nil {
 		for _, id := range x.op.Errors {
 			if e := x.svc.Shape(id).Error; e != nil && e.Status == http.StatusInternalServerError {
 				code = x.svc.Shape(id).Name
-				if e.Code != "" && !x.svc.QueryCompatible {
-					code = e.Code
+				queryCode = cmp.Or(e.Code, code)
+				if !x.svc.QueryCompatible {
+					code = queryCode
 				}
 				break
 			}
 		}
 	}
-	return x.plain(http.StatusInternalServerError, code, internalMessage)
+	f := x.plain(http.StatusInternalServerError, code, internalMessage)
+	f.QueryCode = queryCode
+	return f
 }
 
 func isTold(err error) bool {

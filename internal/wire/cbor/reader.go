@@ -57,11 +57,6 @@ type head struct {
 
 func (h head) indefinite() bool { return h.info == indefinite }
 
-// null says that the item is null or undefined, which both mean absent.
-func (h head) null() bool {
-	return h.major == majorSimple && (h.info == simpleNull || h.info == simpleUndefined)
-}
-
 func (r *reader) truncated() error {
 	return awserr.Serialization("Unexpected end of the CBOR document at byte %d", len(r.b))
 }
@@ -94,7 +89,8 @@ func (r *reader) head() (head, error) {
 	return h, nil
 }
 
-// peekNull steps over a null or undefined, if one comes next.
+// peekNull steps over a null or undefined, which both mean absent, if one comes
+// next.
 func (r *reader) peekNull() bool {
 	if r.p < len(r.b) && (r.b[r.p] == majorSimple<<5|simpleNull || r.b[r.p] == majorSimple<<5|simpleUndefined) {
 		r.p++

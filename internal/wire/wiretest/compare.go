@@ -48,11 +48,11 @@ func SameBody(mediaType, want string, got []byte) error {
 		}
 		w, rest, err := parseCBOR(raw)
 		if err != nil || len(rest) > 0 {
-			return fmt.Errorf("the test's own body: %v", err)
+			return fmt.Errorf("the test's own body has %d bytes after it: %w", len(rest), err)
 		}
 		g, rest, err := parseCBOR(got)
 		if err != nil || len(rest) > 0 {
-			return fmt.Errorf("body %x: %v", got, err)
+			return fmt.Errorf("body %x has %d bytes after it: %w", got, len(rest), err)
 		}
 		return same(w, g)
 	}
