@@ -148,6 +148,32 @@ func TestS3(t *testing.T) {
 	}
 }
 
+func (o objects) PutObject(_ context.Context, in *s3.PutObjectRequest) (*s3.PutObjectOutput, error) {
+	got, err := io.ReadAll(in.Body)
+	if err != nil {
+		return nil, err
+	}
+	enc := "none"
+	if in.ContentEncoding != nil {
+		enc = *in.ContentEncoding
+	}
+	return &s3.PutObjectOutput{ETag: new(string(got) + "/" + enc)}, nil
+}
+
+// TestChunkedPut sends an object as SDKs do that sign or sum while they send.
+func TestChunkedPut(t *testing.T) {
+	header := []string{"X-Amz-Content-Sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "Content-Encoding", "aws-chunked",
+		"X-Amz-Decoded-Content-Length", "5", "X-Amz-Trailer", "x-amz-checksum-crc32"}
+	r := serve(t, &s3.Service, objects{}, "PUT", "/b/k", "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n", header...)
+	if got := text(t, r); r.StatusCode != 200 || got != "" || r.Header.Get("ETag") != "hello/none" {
+		t.Errorf("%d %s %v", r.StatusCode, got, r.Header)
+	}
+	r = serve(t, &s3.Service, objects{}, "PUT", "/b/k", "5\r\nhallo\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n", header...)
+	if got := text(t, r); r.StatusCode != 400 || !strings.Contains(got, "<Code>BadDigest</Code>") {
+		t.Errorf("%d %s", r.StatusCode, got)
+	}
+}
+
 // TestBrokenStream wants a client to see that an answer is not whole.
 func TestBrokenStream(t *testing.T) {
 	h := objects{body: io.MultiReader(strings.NewReader("hel"), &failing{})}
