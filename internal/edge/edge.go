@@ -217,7 +217,7 @@ func (x *exchange) identify() {
 			x.id.Region = x.scope.Region
 		}
 	}
-	x.id.BaseURL = baseURL(r)
+	x.id.BaseURL, x.id.TraceID = baseURL(r), r.Header.Get("X-Amzn-Trace-Id")
 	if functionARN, ok := r.Context().Value(functionKey{}).(string); ok {
 		x.id.FunctionARN = functionARN
 	}

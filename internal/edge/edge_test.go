@@ -119,9 +119,9 @@ func req(method, url, body string, headers ...string) *http.Request {
 
 func TestIdentity(t *testing.T) {
 	h := newHouse(t, func(o *edge.Options) { o.Account, o.Region = "111122223333", "eu-central-1" })
-	h.do(req("POST", "http://127.0.0.1:4566/", "{}", "X-Amz-Target", "AmazonSQS.SendMessage"))
+	h.do(req("POST", "http://127.0.0.1:4566/", "{}", "X-Amz-Target", "AmazonSQS.SendMessage", "X-Amzn-Trace-Id", "Root=1-2-3"))
 	first := h.got.id
-	if first.Account != "111122223333" || first.Region != "eu-central-1" || first.Partition != "aws" || first.AccessKey != "" || first.BaseURL != "http://127.0.0.1:4566" || first.FunctionARN != "" {
+	if first.TraceID != "Root=1-2-3" || first.Account != "111122223333" || first.Region != "eu-central-1" || first.Partition != "aws" || first.AccessKey != "" || first.BaseURL != "http://127.0.0.1:4566" || first.FunctionARN != "" {
 		t.Errorf("%+v", first)
 	}
 	r := req("POST", "http://sqs.cn-north-1.amazonaws.com.cn/", "{}", "Authorization", signedFor("sqs", "cn-north-1", "AKID"), "X-Forwarded-Proto", "https")

@@ -15,6 +15,8 @@ type Identity struct {
 	RequestID string // a UUID
 	// FunctionARN is set when the request came out of a function's own environment.
 	FunctionARN string
+	// TraceID is the X-Amzn-Trace-Id that the request came with; empty: none.
+	TraceID string
 	// BaseURL is the scheme and host that the client used, such as
 	// "http://127.0.0.1:4566", for answers that hold URLs of ours.
 	BaseURL string

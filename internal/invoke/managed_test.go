@@ -72,3 +72,48 @@ exports.handler = async (event, context) => {
 		})
 	}
 }
+
+// The levels of a function's LoggingConfig decide what reaches its log.
+func TestManagedLogLevels(t *testing.T) {
+	for runtime, c := range map[string]struct{ file, code string }{
+		"python3.13": {"app.py", `
+import logging
+def handler(event, context):
+    logging.getLogger().info("the info line")
+    logging.getLogger().error("the error line")
+`},
+		"nodejs22.x": {"app.js", `
+exports.handler = async () => {
+  console.info("the info line");
+  console.error("the error line");
+};
+`},
+	} {
+		t.Run(runtime, func(t *testing.T) {
+			for _, level := range []struct{ application, system string }{{"ERROR", "WARN"}, {"INFO", "INFO"}} {
+				f := newFixture(t, nil)
+				if _, err := f.opts.Runtimes.Resolve(runtime); errors.Is(err, function.ErrNoRuntime) {
+					need.Missing(t, "%v", err)
+				}
+				v := version(t, "", func(v *function.Version) {
+					v.Runtime, v.Handler, v.MemoryMB = runtime, "app.handler", 512
+					v.LogFormat, v.ApplicationLogLevel, v.SystemLogLevel = "JSON", level.application, level.system
+					if err := os.WriteFile(filepath.Join(v.CodeDir, c.file), []byte(c.code), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				})
+				if res := f.invoke(invocation(v, 1)); res.FunctionError != "" {
+					t.Fatalf("%s", res.Payload)
+				}
+				await(t, "the error line", func() bool { return strings.Contains(f.logs.text(), "the error line") })
+				log := f.logs.text()
+				if strings.Contains(log, "the info line") != (level.application == "INFO") {
+					t.Errorf("application level %s:\n%s", level.application, log)
+				}
+				if strings.Contains(log, "platform.start") != (level.system == "INFO") {
+					t.Errorf("system level %s:\n%s", level.system, log)
+				}
+			}
+		})
+	}
+}

@@ -68,14 +68,14 @@ var Settings = []coverage.Setting{
 	},
 	{
 		Operation: configure, Setting: "TracingConfig", Status: coverage.StoredOnly,
-		Note: "No traces are collected.",
+		Note: "The trace header reaches the function with its sampling decision; no traces are collected.",
 	},
 	{
 		Operation: configure, Setting: "LoggingConfig.LogFormat, LoggingConfig.LogGroup", Status: coverage.Works,
 	},
 	{
-		Operation: configure, Setting: "LoggingConfig.ApplicationLogLevel, LoggingConfig.SystemLogLevel", Status: coverage.StoredOnly,
-		Note: "Log lines are not filtered by level yet.",
+		Operation: configure, Setting: "LoggingConfig.ApplicationLogLevel, LoggingConfig.SystemLogLevel", Status: coverage.Works,
+		Note: "The managed runtimes filter what functions log; programs for provided.* find the level in AWS_LAMBDA_LOG_LEVEL, as on AWS.",
 	},
 	{
 		Operation: configure, Setting: "KMSKeyArn", Status: coverage.Refused,

@@ -1,8 +1,11 @@
 package lambda
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	api "github.com/paddock-run/paddock/internal/api/lambda"
@@ -198,6 +201,49 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the deletion", func() bool { _, err := w.invoke("f"); return err != nil })
+}
+
+// faultyWatch has a fault of the machine's before it goes on.
+type faultyWatch struct {
+	store.Documents
+	faults atomic.Int32
+}
+
+func (d *faultyWatch) Watch(ctx context.Context, prefix string) store.Watch {
+	return &faultyNext{d, d.Documents.Watch(ctx, prefix)}
+}
+
+type faultyNext struct {
+	of *faultyWatch
+	store.Watch
+}
+
+func (n *faultyNext) Next(ctx context.Context) ([]store.Document, error) {
+	if n.of.faults.Add(-1) >= 0 {
+		return nil, errors.New("no more file descriptors")
+	}
+	return n.Watch.Next(ctx)
+}
+
+func TestWatchGoesOnAfterAFault(t *testing.T) {
+	w := newWorld(t)
+	w.create("f")
+	opts := w.opts
+	faulty := &faultyWatch{Documents: w.docs}
+	faulty.faults.Store(1)
+	opts.Documents = faulty
+	other, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := w.UpdateFunctionConfiguration(ctx(), &api.UpdateFunctionConfigurationRequest{FunctionName: new("f"), Timeout: new(int32(77))}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the change", func() bool {
+		out, err := other.GetFunctionConfiguration(ctx(), &api.GetFunctionConfigurationRequest{FunctionName: new("f")})
+		return err == nil && *out.Timeout == 77 && faulty.faults.Load() < 0
+	})
 }
 
 func TestReset(t *testing.T) {

@@ -153,8 +153,9 @@ func (s *Service) invocation(ctx context.Context, r ref, req request, logs api.L
 	if err != nil {
 		return nil, err
 	}
+	id := identity.Of(ctx)
 	return &function.Invocation{
-		Version: fn, RequestID: identity.Of(ctx).RequestID, InvokedARN: invoked,
+		Version: fn, RequestID: id.RequestID, TraceID: id.TraceID, InvokedARN: invoked,
 		Payload: req.payload, ClientContext: req.clientContext, Tail: logs == api.LogTypeTail,
 	}, nil
 }

@@ -27,7 +27,7 @@ func TestInvoke(t *testing.T) {
 		t.Errorf("%s %v", asJSON(t, out), err)
 	}
 	inv := w.invoker.last()
-	if inv.RequestID != "rid-1" || inv.InvokedARN != arnBase+"f" || string(inv.Payload) != `{"a":1}` || string(inv.ClientContext) != `{"custom":{}}` || !inv.Tail {
+	if inv.RequestID != "rid-1" || inv.TraceID != "Root=1-2-3" || inv.InvokedARN != arnBase+"f" || string(inv.Payload) != `{"a":1}` || string(inv.ClientContext) != `{"custom":{}}` || !inv.Tail {
 		t.Errorf("invocation %+v", inv)
 	}
 	if inv.Version.ARN != arnBase+"f" || inv.Version.Account != account || inv.Version.LogGroup != "/aws/lambda/f" || codeFile(t, inv.Version) != "f" {

@@ -189,7 +189,7 @@ const (
 
 func ctxFor(account, region string) context.Context {
 	return identity.With(context.Background(), &identity.Identity{
-		Account: account, Region: region, Partition: "aws", RequestID: "rid-1", BaseURL: "http://127.0.0.1:4566",
+		Account: account, Region: region, Partition: "aws", RequestID: "rid-1", TraceID: "Root=1-2-3", BaseURL: "http://127.0.0.1:4566",
 	})
 }
 

@@ -20,6 +20,9 @@ import (
 	"github.com/paddock-run/paddock/internal/store"
 )
 
+// faultPause keeps a machine that has a fault from being asked without end.
+const faultPause = time.Second
+
 // Code keeps unpacked code archives. *codestore.Store is one.
 type Code interface {
 	// Ensure returns the folder with the unpacked archive of that hash. Its error
@@ -136,11 +139,16 @@ func (s *Service) load() error {
 func (s *Service) follow(watch store.Watch) {
 	for {
 		docs, err := watch.Next(s.ctx)
-		if err != nil {
-			if s.ctx.Err() == nil {
-				s.log.Error("the watch of functions ended", "error", err)
-			}
+		switch {
+		case s.ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 			return
+		case err != nil: // a fault of the machine's, after which the watch goes on
+			s.log.Error("the watch of functions has a fault", "error", err)
+			select {
+			case <-s.ctx.Done():
+			case <-time.After(faultPause):
+			}
+			continue
 		}
 		for _, d := range docs {
 			if err := s.index.apply(d, nil); err != nil {

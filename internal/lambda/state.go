@@ -62,6 +62,7 @@ func newVersion(scope scopeKey, name string, doc *versionDoc) *version {
 		Timeout:     time.Duration(doc.Timeout) * time.Second,
 		MemoryMB:    int(doc.MemorySize), EphemeralMB: int(doc.Ephemeral),
 		Tracing: doc.Tracing, LogGroup: doc.Logging.Group, LogFormat: doc.Logging.Format,
+		ApplicationLogLevel: doc.Logging.Application, SystemLogLevel: doc.Logging.System,
 		Role: doc.Role,
 	}}
 	v.status.Store(&status{phase: phaseKnown})
@@ -133,6 +134,7 @@ func sameEnvironment(a, b *function.Version) bool {
 		x.ARN == y.ARN && x.Runtime == y.Runtime && x.Handler == y.Handler && x.Architecture == y.Architecture &&
 		x.Timeout == y.Timeout && x.MemoryMB == y.MemoryMB && x.EphemeralMB == y.EphemeralMB &&
 		x.Tracing == y.Tracing && x.LogGroup == y.LogGroup && x.LogFormat == y.LogFormat && x.Role == y.Role &&
+		x.ApplicationLogLevel == y.ApplicationLogLevel && x.SystemLogLevel == y.SystemLogLevel &&
 		maps.Equal(a.Environment, b.Environment)
 }
 

@@ -162,6 +162,18 @@ func TestLoggingConfig(t *testing.T) {
 		if _, err := w.UpdateFunctionConfiguration(ctx(), &api.UpdateFunctionConfigurationRequest{FunctionName: new("f"), LoggingConfig: &tt.in}); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := w.invoke("f"); err != nil {
+			t.Fatal(err)
+		}
+		v := w.invoker.last().Version
+		runs := lc{LogFormat: new(api.LogFormat(v.LogFormat)), LogGroup: new(v.LogGroup)}
+		if v.SystemLogLevel != "" {
+			runs.ApplicationLogLevel = new(api.ApplicationLogLevel(v.ApplicationLogLevel))
+			runs.SystemLogLevel = new(api.SystemLogLevel(v.SystemLogLevel))
+		}
+		if got := asJSON(t, runs); got != tt.want {
+			t.Errorf("what runs has %s, want %s", got, tt.want)
+		}
 		if got := asJSON(t, w.get("f").LoggingConfig); got != tt.want {
 			t.Errorf("%s, want %s", got, tt.want)
 		}
