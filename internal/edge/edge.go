@@ -209,17 +209,22 @@ func (x *exchange) identify() {
 		x.id.Region = x.host.region
 	}
 	if x.signed {
-		x.id.AccessKey = x.scope.AccessKey
-		if arn.IsAccount(x.scope.AccessKey) {
-			x.id.Account = x.scope.AccessKey
-		}
-		if validRegion(x.scope.Region) {
-			x.id.Region = x.scope.Region
-		}
+		x.claim(x.scope)
 	}
 	x.id.BaseURL, x.id.TraceID = baseURL(r), r.Header.Get("X-Amzn-Trace-Id")
 	if functionARN, ok := r.Context().Value(functionKey{}).(string); ok {
 		x.id.FunctionARN = functionARN
+	}
+}
+
+// claim takes the account and the region of a credential scope.
+func (x *exchange) claim(s sigv4.Scope) {
+	x.id.AccessKey, x.id.Account = s.AccessKey, x.edge.account
+	if arn.IsAccount(s.AccessKey) {
+		x.id.Account = s.AccessKey
+	}
+	if validRegion(s.Region) {
+		x.id.Region = s.Region
 	}
 }
 
@@ -280,6 +285,8 @@ func (x *exchange) verify() *awserr.Error {
 	}
 	verified, err := v.Verify(x.r, x.service.signingName)
 	if err == nil {
+		// Whatever the request said of itself before, it is whom it was signed by.
+		x.claim(verified.Scope)
 		if verified.Account != "" {
 			x.id.Account = verified.Account
 		}

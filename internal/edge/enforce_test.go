@@ -57,6 +57,8 @@ func TestEnforcement(t *testing.T) {
 		{name: "operation without authentication", target: "sts", r: req("POST", "http://localhost:4566/", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15", "Content-Type", form)},
 		{name: "gateway", target: "gateway", r: req("GET", "http://a1.execute-api.us-east-1.localhost:4566/", "")},
 
+		{name: "unsigned action before one that needs no signature", status: 403, code: "MissingAuthenticationToken", r: req("POST", "http://sts.localhost:4566/?%41ction=AssumeRole&Action=AssumeRoleWithWebIdentity&Version=2011-06-15", "")},
+		{name: "the same in a form", status: 403, code: "MissingAuthenticationToken", r: req("POST", "http://sts.localhost:4566/", "%41ction=AssumeRole&Action=AssumeRoleWithWebIdentity&Version=2011-06-15", "Content-Type", form)},
 		{name: "unsigned json", status: 400, code: "MissingAuthenticationTokenException", r: req("POST", "http://localhost:4566/", "{}", "X-Amz-Target", "AmazonSQS.SendMessage")},
 		{name: "unsigned rest", status: 403, code: "MissingAuthenticationTokenException", r: req("GET", "http://localhost:4566/2015-03-31/functions/f", "")},
 		{name: "unsigned query", status: 403, code: "<Code>MissingAuthenticationToken</Code>", r: req("POST", "http://localhost:4566/", "Action=GetCallerIdentity&Version=2011-06-15", "Content-Type", form)},
@@ -90,6 +92,29 @@ func TestEnforcement(t *testing.T) {
 	}
 	if !strings.Contains(h.logs.String(), "disk on fire") {
 		t.Error("the cause is not in the log")
+	}
+}
+
+// Of two credentials in one header the verifier takes the last: the identity must
+// be that one's, not the first one's.
+func TestEnforcedIdentity(t *testing.T) {
+	h := newHouse(t, func(o *edge.Options) {
+		o.Lookup = func(_ context.Context, key string) (sigv4.Credential, error) {
+			if key == "AKIDADMIN" {
+				return sigv4.Credential{SecretKey: "secret"}, nil
+			}
+			return sigv4.Credential{}, sigv4.ErrUnknownKey
+		}
+	})
+	r := sign(t, req("GET", "http://localhost:4566/2015-03-31/functions/f", ""), "", "lambda", "AKIDADMIN", "secret")
+	header := r.Header.Get("Authorization")
+	r.Header.Set("Authorization", strings.Replace(header, " Credential=", " Credential=111111111111/20260102/us-west-2/lambda/aws4_request, Credential=", 1))
+	w := h.do(r)
+	if h.got == nil {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if id := h.got.id; id.Account != edge.DefaultAccount || id.Region != "eu-west-1" || id.AccessKey != "AKIDADMIN" {
+		t.Errorf("identity %+v", id)
 	}
 }
 

@@ -148,6 +148,8 @@ func TestForgery(t *testing.T) {
 		{"sandboxed frame", req("POST", "http://localhost:4566/2015-03-31/functions/f/invocations", "{}", "Origin", "null", "Sec-Fetch-Site", "cross-site"), true},
 		{"image with an action", req("GET", "http://localhost:4566/000000000000/q"+action, "", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"), true},
 		{"image with a presigned action", req("GET", "http://localhost:4566/"+action+"&X-Amz-Credential=A%2F20260102%2Fus-east-1%2Fsqs%2Faws4_request", "", "Sec-Fetch-Site", "cross-site"), true},
+		{"image with an action in disguise", req("GET", "http://localhost:4566/?%41ction=DeleteQueue&X-Amz-Credential=A%2F20260102%2Fus-east-1%2Fsqs%2Faws4_request", "", "Sec-Fetch-Site", "cross-site"), true},
+		{"image with a reading action behind the one that counts", req("GET", "http://localhost:4566/?Actio%6E=DeleteQueue&Action=ListQueues&X-Amz-Credential=A%2F20260102%2Fus-east-1%2Fsqs%2Faws4_request", "", "Sec-Fetch-Site", "cross-site"), true},
 		{"image where browsers say nothing", req("GET", "http://localhost.localstack.cloud:4566/000000000000/q"+action, ""), true},
 		{"image by address", req("GET", "http://192.168.1.7:4566/000000000000/q"+action, ""), true},
 		{"image by address, presigned", req("GET", "http://192.168.1.7:4566/"+action+"&X-Amz-Credential=A%2F20260102%2Fus-east-1%2Fsqs%2Faws4_request", ""), true},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -289,15 +290,28 @@ type failedReader struct{ err error }
 
 func (f failedReader) Read([]byte) (int, error) { return 0, f.err }
 
-// parameter returns the first value of a parameter in a raw query or form, not
-// decoded: names of actions and versions have nothing to decode.
+// parameter returns the first value of a parameter in a raw query or form. It
+// decodes names and values as the Query protocol does, for what is asked here
+// (does this change anything? may it be unsigned?) must be asked of the very
+// parameter that the service acts on, %41ction=… included. What does not decode
+// no service takes.
 func parameter(raw, name string) string {
 	for raw != "" {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")
-		if len(pair) > len(name) && pair[len(name)] == '=' && pair[:len(name)] == name {
-			return pair[len(name)+1:]
+		key, value, _ := strings.Cut(pair, "=")
+		if key != name {
+			if strings.IndexByte(key, '%') < 0 {
+				continue
+			}
+			if decoded, err := url.QueryUnescape(key); err != nil || decoded != name {
+				continue
+			}
 		}
+		if decoded, err := url.QueryUnescape(value); err == nil {
+			return decoded
+		}
+		return value
 	}
 	return ""
 }
