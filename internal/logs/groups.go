@@ -46,7 +46,7 @@ func (s *Service) DeleteLogGroup(ctx context.Context, in *api.DeleteLogGroupRequ
 	}
 	revision, err := s.docs.Write(ctx, store.Write{Key: g.key(), If: store.Present})
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, &api.ResourceNotFoundException{Message: new("The specified log group does not exist.")}
+		return nil, noGroup()
 	}
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (s *Service) DescribeLogGroups(ctx context.Context, in *api.DescribeLogGrou
 	if in.NextToken != nil {
 		after = root + *in.NextToken
 	}
-	wanted, err := identifiers(in.LogGroupIdentifiers)
+	wanted, err := identifiers(ctx, in.LogGroupIdentifiers)
 	if err != nil {
 		return nil, err
 	}
@@ -119,10 +119,10 @@ func (s *Service) DescribeLogGroups(ctx context.Context, in *api.DescribeLogGrou
 	}
 }
 
-func identifiers(ids []string) ([]string, error) {
+func identifiers(ctx context.Context, ids []string) ([]string, error) {
 	var out []string
 	for _, id := range ids {
-		name, err := groupName(id)
+		name, err := groupName(ctx, id)
 		if err != nil {
 			return nil, err
 		}

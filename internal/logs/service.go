@@ -89,7 +89,7 @@ func (s *Service) find(ctx context.Context, name string) (*group, error) {
 	id := identity.Of(ctx)
 	g, ok := s.groups.Get(key(id.Account, id.Region, name))
 	if !ok {
-		return nil, &api.ResourceNotFoundException{Message: new("The specified log group does not exist.")}
+		return nil, noGroup()
 	}
 	return g, nil
 }
@@ -105,15 +105,16 @@ func (s *Service) identified(ctx context.Context, name, identifier *string) (*gr
 	case identifier == nil:
 		return nil, invalid("Either LogGroupName or LogGroupIdentifier must be specified.")
 	}
-	n, err := groupName(*identifier)
+	n, err := groupName(ctx, *identifier)
 	if err != nil {
 		return nil, err
 	}
 	return s.find(ctx, n)
 }
 
-// groupName takes a group's name or its ARN, with or without ":*".
-func groupName(identifier string) (string, error) {
+// groupName takes a group's name or its ARN, with or without ":*". An ARN of
+// another account or region is no group of the caller's, whatever its name.
+func groupName(ctx context.Context, identifier string) (string, error) {
 	if !strings.HasPrefix(identifier, "arn:") {
 		return identifier, nil
 	}
@@ -122,7 +123,14 @@ func groupName(identifier string) (string, error) {
 	if err != nil || a.Service != "logs" || !ok {
 		return "", invalid("Invalid log group ARN: %s", identifier)
 	}
+	if id := identity.Of(ctx); a.Account != id.Account || a.Region != id.Region {
+		return "", noGroup()
+	}
 	return strings.TrimSuffix(name, ":*"), nil
+}
+
+func noGroup() error {
+	return &api.ResourceNotFoundException{Message: new("The specified log group does not exist.")}
 }
 
 // create stores a new group.
@@ -160,7 +168,7 @@ func (s *Service) change(ctx context.Context, name string, f func(*group)) error
 			}
 			continue
 		case errors.Is(err, store.ErrNotFound):
-			return &api.ResourceNotFoundException{Message: new("The specified log group does not exist.")}
+			return noGroup()
 		case err != nil:
 			return err
 		}
@@ -172,7 +180,7 @@ func (s *Service) change(ctx context.Context, name string, f func(*group)) error
 func (s *Service) refresh(ctx context.Context, key string) error {
 	d, err := s.docs.Get(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
-		return &api.ResourceNotFoundException{Message: new("The specified log group does not exist.")}
+		return noGroup()
 	}
 	if err != nil {
 		return err

@@ -253,6 +253,18 @@ func TestErrors(t *testing.T) {
 			_, err := s.GetLogEvents(ctx, &api.GetLogEventsRequest{LogGroupName: new("g"), LogStreamName: new("s"), NextToken: new("f/x")})
 			return err
 		}, new(*api.InvalidParameterException)},
+		"token of a stream that is gone": {func() error {
+			_, err := s.DescribeLogStreams(ctx, &api.DescribeLogStreamsRequest{LogGroupName: new("g"), OrderBy: new(api.OrderByLastEventTime), NextToken: new("gone")})
+			return err
+		}, new(*api.InvalidParameterException)},
+		"group of another region": {func() error {
+			_, err := s.FilterLogEvents(ctx, &api.FilterLogEventsRequest{LogGroupIdentifier: new("arn:aws:logs:eu-west-1:000000000000:log-group:g")})
+			return err
+		}, new(*api.ResourceNotFoundException)},
+		"tags of another account's group": {func() error {
+			_, err := s.TagResource(ctx, &api.TagResourceRequest{ResourceArn: new("arn:aws:logs:us-east-1:999999999999:log-group:g"), Tags: map[string]string{"a": "b"}})
+			return err
+		}, new(*api.ResourceNotFoundException)},
 		"retention of 2 days": {func() error {
 			_, err := s.PutRetentionPolicy(ctx, &api.PutRetentionPolicyRequest{LogGroupName: new("g"), RetentionInDays: new(int32(2))})
 			return err

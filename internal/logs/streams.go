@@ -69,6 +69,9 @@ func (s *Service) DescribeLogStreams(ctx context.Context, in *api.DescribeLogStr
 		after = *in.NextToken
 	}
 	streams, err := s.events.Streams(ctx, g.eventsKey(), prefix, after, byLastEvent, in.Descending != nil && *in.Descending, limit+1)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, badToken() // of a stream that is gone, or made up
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -116,5 +119,7 @@ func parseToken(text string, directions ...string) (string, *store.LogCursor, er
 			return d, &store.LogCursor{Time: atMillis(t), ID: n}, nil
 		}
 	}
-	return "", nil, invalid("The specified nextToken is invalid.")
+	return "", nil, badToken()
 }
+
+func badToken() error { return invalid("The specified nextToken is invalid.") }

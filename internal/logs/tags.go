@@ -13,7 +13,7 @@ const maxTags = 50
 
 // ListTagsForResource returns a log group's tags.
 func (s *Service) ListTagsForResource(ctx context.Context, in *api.ListTagsForResourceRequest) (*api.ListTagsForResourceResponse, error) {
-	name, err := groupName(*in.ResourceArn)
+	name, err := groupName(ctx, *in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (s *Service) ListTagsForResource(ctx context.Context, in *api.ListTagsForRe
 
 // TagResource adds tags to a log group or replaces their values.
 func (s *Service) TagResource(ctx context.Context, in *api.TagResourceRequest) (*schema.Unit, error) {
-	name, err := groupName(*in.ResourceArn)
+	name, err := groupName(ctx, *in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func merge(a, b map[string]string) map[string]string {
 
 // UntagResource removes tags from a log group.
 func (s *Service) UntagResource(ctx context.Context, in *api.UntagResourceRequest) (*schema.Unit, error) {
-	name, err := groupName(*in.ResourceArn)
+	name, err := groupName(ctx, *in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
