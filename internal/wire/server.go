@@ -71,6 +71,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.serve()
 }
 
+// Refuse answers a request with err, in the protocol that it speaks, without
+// calling the service. It is for what stands before the services.
+func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	x := exchange{Server: s, codec: s.choose(r), w: w, r: r, id: identity.Of(r.Context())}
+	defer x.recover()
+	x.fail(err)
+}
+
 // exchange is one request and its answer.
 type exchange struct {
 	*Server
