@@ -63,7 +63,7 @@ func TestInitProgramIsELF(t *testing.T) {
 
 // gateTest starts the gate of a program with a shell command as its target, and
 // returns what it reported and how the process ended.
-func gateTest(t *testing.T, runner []string, program []byte, path string, limits ...gateLimit) (gateStatus, error, int) {
+func gateTest(t *testing.T, runner []string, program []byte, path string, limits ...gateLimit) (gateStatus, int, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "init")
 	if err := os.WriteFile(file, program, 0o755); err != nil {
@@ -106,7 +106,7 @@ func gateTest(t *testing.T, runner []string, program []byte, path string, limits
 	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return status, statusErr, cmd.ProcessState.ExitCode()
+	return status, cmd.ProcessState.ExitCode(), statusErr
 }
 
 var someLimit = gateLimit{unix.RLIMIT_CORE, 0, 0}
@@ -121,7 +121,7 @@ func TestGate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, err, code := gateTest(t, nil, allow, "/bin/sh", someLimit, someLimit, someLimit, someLimit); !errors.Is(err, io.EOF) || code != 5 {
+	if status, code, err := gateTest(t, nil, allow, "/bin/sh", someLimit, someLimit, someLimit, someLimit); !errors.Is(err, io.EOF) || code != 5 {
 		t.Errorf("a program that can be started: %+v, %v, exit code %d", status, err, code)
 	}
 	for name, c := range map[string]struct {
@@ -134,11 +134,11 @@ func TestGate(t *testing.T) {
 		"broken filter":   {broken, "/bin/sh", []gateLimit{someLimit}, gateStatus{uint32(unix.EINVAL), gateSeccomp}},
 		"unknown limit":   {allow, "/bin/sh", []gateLimit{someLimit, {999, 1, 1}}, gateStatus{uint32(unix.EINVAL), gateSetLimits}},
 	} {
-		if status, err, code := gateTest(t, nil, c.program, c.path, c.limits...); err != nil || status != c.want || code != 127 {
+		if status, code, err := gateTest(t, nil, c.program, c.path, c.limits...); err != nil || status != c.want || code != 127 {
 			t.Errorf("%s: %+v, %v, exit code %d; want %+v and 127", name, status, err, code, c.want)
 		}
 	}
-	if _, err, code := gateTest(t, nil, allow, "/bin/sh"); !errors.Is(err, io.EOF) || code != 127 {
+	if _, code, err := gateTest(t, nil, allow, "/bin/sh"); !errors.Is(err, io.EOF) || code != 127 {
 		t.Errorf("without a go-ahead: %v, exit code %d", err, code)
 	}
 }
@@ -155,11 +155,11 @@ func TestARM64InitUnderQEMU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, err, code := gateTest(t, []string{qemu}, program, "/bin/sh", someLimit, someLimit); err != nil ||
+	if status, code, err := gateTest(t, []string{qemu}, program, "/bin/sh", someLimit, someLimit); err != nil ||
 		status != (gateStatus{uint32(unix.ENOSYS), gateSeccomp}) || code != 127 {
 		t.Errorf("gate: %+v, %v, exit code %d; want ENOSYS of seccomp and 127", status, err, code)
 	}
-	if _, err, code := gateTest(t, []string{qemu}, program, "/bin/sh"); !errors.Is(err, io.EOF) || code != 127 {
+	if _, code, err := gateTest(t, []string{qemu}, program, "/bin/sh"); !errors.Is(err, io.EOF) || code != 127 {
 		t.Errorf("without a go-ahead: %v, exit code %d", err, code)
 	}
 	file := filepath.Join(t.TempDir(), "init")

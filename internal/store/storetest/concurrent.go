@@ -42,7 +42,7 @@ func counter(t *testing.T, d store.Documents) {
 				return err
 			}
 			if m, err := strconv.Atoi(string(after.Value)); err != nil || m <= n {
-				return fmt.Errorf("read %d after writing %d (%v)", m, n+1, err)
+				return fmt.Errorf("read %q after writing %d", after.Value, n+1)
 			}
 			done++
 		}

@@ -113,16 +113,14 @@ func watchBeyondItsMemory(t *testing.T, d store.Documents) {
 	w := d.Watch(t.Context(), "")
 	const keys = 24
 	value := func(i, round int) []byte { return bytes.Repeat([]byte{byte(i), byte(round)}, store.MaxValue/2) }
-	var last int64
 	for round := range 2 {
 		for i := range keys {
-			r, err := d.Write(t.Context(), store.Write{Key: strconv.Itoa(i), Value: value(i, round)})
+			_, err := d.Write(t.Context(), store.Write{Key: strconv.Itoa(i), Value: value(i, round)})
 			wantErr(t, err, nil)
-			last = r
 		}
 	}
 	del(t, d, "3")
-	last = put(t, d, "end", "x")
+	last := put(t, d, "end", "x")
 	docs := until(t, w, "end", last)
 	seen := map[string]store.Document{}
 	revision := int64(0)
