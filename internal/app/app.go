@@ -137,7 +137,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		Credentials: keys.forFunction,
 		Logger:      d.log,
 	})
-	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Invoker: d.invoker, Logger: d.log}); err != nil {
+	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Invoker: d.invoker, Capacity: d.invoker, Concurrency: cfg.Concurrency, Logger: d.log}); err != nil {
 		return err
 	}
 	if d.apis, err = apigatewayv2.New(d.life, d.state.Documents, d.log); err != nil {

@@ -37,6 +37,12 @@ type Version struct {
 	Role                                string
 }
 
+// ID returns the name of the function that the version belongs to.
+func (v *Version) ID() ID { return ID{v.Account, v.Region, v.Name} }
+
+// ID names a function: all its versions together.
+type ID struct{ Account, Region, Name string }
+
 // Invocation is one request to run a Version.
 type Invocation struct {
 	Version       *Version

@@ -387,7 +387,7 @@ func TestNoRuntime(t *testing.T) {
 	if _, err := f.Invoke(context.Background(), invocation(v, request{})); !errors.Is(err, function.ErrNoRuntime) {
 		t.Error(err)
 	}
-	if n := f.slot(v).Load(); n != 0 {
+	if n := f.running(v); n != 0 {
 		t.Error("concurrency is", n)
 	}
 }
@@ -479,11 +479,11 @@ func TestCallerLeaves(t *testing.T) {
 	awaitFile(t, start)
 	cancel()
 	wg.Wait()
-	if n := f.slot(v).Load(); n != 1 {
+	if n := f.running(v); n != 1 {
 		t.Error("the function does not count any more while it runs:", n)
 	}
 	if err := os.WriteFile(wait, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the function to end", func() bool { return f.slot(v).Load() == 0 })
+	await(t, "the function to end", func() bool { return f.running(v) == 0 })
 }

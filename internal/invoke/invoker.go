@@ -72,8 +72,9 @@ type Invoker struct {
 	events *eventQueue
 	grace  time.Duration // endingGrace; tests on busy machines have more
 
-	pools    sync.Map // ARN → *lineage
-	accounts sync.Map // account/region → *atomic.Int64: invocations that run
+	pools     sync.Map // ARN → *lineage
+	functions sync.Map // function.ID → *concurrency
+	accounts  sync.Map // account and region → *account
 
 	life    context.Context // ends when environments must not start any more
 	endLife context.CancelFunc
@@ -98,7 +99,7 @@ func New(opts Options) *Invoker {
 	def(&opts.FreezeAfter, 5*time.Millisecond)
 	def(&opts.InitLimit, initLimit)
 	if opts.Concurrency == 0 {
-		opts.Concurrency = 1000
+		opts.Concurrency = defaultConcurrency
 	}
 	if opts.Events == 0 {
 		opts.Events = 10_000
@@ -174,7 +175,7 @@ func (i *Invoker) Retire(arn string) {
 type run struct {
 	inv   *function.Invocation
 	event runtimeapi.Event
-	slot  *atomic.Int64 // of the account's concurrency
+	slot  slot
 
 	outcome chan *outcome // gets one
 	done    chan struct{} // closed when the log has its end, and tail is known
@@ -197,11 +198,11 @@ type outcome struct {
 	failure     *failure
 }
 
-// release gives the account's slot back: the function's work is done.
+// release gives the slot back: the function's work is done.
 func (r *run) release() {
 	if !r.released {
 		r.released = true
-		r.slot.Add(-1)
+		r.slot.release()
 	}
 }
 
@@ -209,12 +210,11 @@ func (r *run) release() {
 // function goes on by itself. stream: the response is wanted as it comes.
 func (i *Invoker) begin(ctx context.Context, inv *function.Invocation, stream bool) (*run, *outcome, error) {
 	v := inv.Version
-	slot := i.slot(v)
-	if slot.Add(1) > int64(i.opts.Concurrency) {
-		slot.Add(-1)
-		return nil, nil, &function.ErrThrottled{Reason: "ConcurrentInvocationLimitExceeded"}
-	}
 	p := i.pool(v)
+	slot, err := p.concurrency.admit()
+	if err != nil {
+		return nil, nil, err
+	}
 	r := &run{inv: inv, slot: slot, outcome: make(chan *outcome, 1), done: make(chan struct{}), status: statusSuccess}
 	r.event = runtimeapi.Event{
 		RequestID: inv.RequestID, InvokedARN: inv.InvokedARN,
@@ -230,7 +230,7 @@ func (i *Invoker) begin(ctx context.Context, inv *function.Invocation, stream bo
 	for {
 		e, err := p.acquire(ctx)
 		if err != nil {
-			slot.Add(-1)
+			slot.release()
 			return nil, nil, err
 		}
 		if ctx.Done() == nil {
@@ -260,16 +260,6 @@ func (i *Invoker) begin(ctx context.Context, inv *function.Invocation, stream bo
 			return nil, nil, ctx.Err()
 		}
 	}
-}
-
-func (i *Invoker) slot(v *function.Version) *atomic.Int64 {
-	type key struct{ account, region string }
-	k := key{v.Account, v.Region}
-	found, ok := i.accounts.Load(k)
-	if !ok {
-		found, _ = i.accounts.LoadOrStore(k, new(atomic.Int64))
-	}
-	return found.(*atomic.Int64)
 }
 
 // Invoke implements function.Invoker. A caller that leaves while its request

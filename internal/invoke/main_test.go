@@ -295,6 +295,13 @@ func (f *fixture) count() (n int) {
 	return n
 }
 
+// running is how much concurrency is in use: the function's, and the account's
+// where that is more.
+func (f *fixture) running(v *function.Version) int64 {
+	c := f.concurrency(v.ID())
+	return max(c.running.Load(), c.account.running.Load())
+}
+
 func sorted(env []string) map[string]string {
 	m := make(map[string]string)
 	slices.Sort(env)

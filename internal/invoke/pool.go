@@ -25,9 +25,10 @@ const startTurn = time.Second
 // waits, and an environment is started for it; it takes whichever comes first,
 // that one or one that another request has done with.
 type pool struct {
-	inv     *Invoker
-	v       *function.Version
-	lineage string // of the traces
+	inv         *Invoker
+	v           *function.Version
+	concurrency *concurrency // of the function
+	lineage     string       // of the traces
 
 	mu       sync.Mutex
 	idle     []*environment // the one used last at the end
@@ -45,7 +46,7 @@ type grant struct {
 }
 
 func newPool(inv *Invoker, v *function.Version) *pool {
-	return &pool{inv: inv, v: v, lineage: "1:" + shortHash(v.ARN) + ":0"}
+	return &pool{inv: inv, v: v, concurrency: inv.concurrency(v.ID()), lineage: "1:" + shortHash(v.ARN) + ":0"}
 }
 
 // acquire waits for an environment. A caller that gives up while it waits leaves

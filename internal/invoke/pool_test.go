@@ -115,7 +115,7 @@ func TestConcurrentRequests(t *testing.T) {
 		defer p.mu.Unlock()
 		return len(p.idle) == f.count() && p.freeing == 0 && p.starting == 0
 	})
-	if n := f.slot(v).Load(); n != 0 {
+	if n := f.running(v); n != 0 {
 		t.Error("concurrency is", n)
 	}
 }
@@ -390,7 +390,7 @@ func TestMixedLoad(t *testing.T) {
 	}
 	wg.Wait()
 	await(t, "every environment to expire", func() bool { return f.count() == 0 })
-	if n := f.slot(v).Load(); n != 0 {
+	if n := f.running(v); n != 0 {
 		t.Error("concurrency is", n)
 	}
 	log := f.logs.text()

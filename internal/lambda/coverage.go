@@ -154,8 +154,12 @@ var Settings = []coverage.Setting{
 		Note: "Functions only.",
 	},
 	{
-		Operation: "GetAccountSettings", Setting: "AccountLimit", Status: coverage.StoredOnly,
-		Note: "The quotas of a new AWS account; the sum of code sizes is reported and not limited.",
+		Operation: "PutFunctionConcurrency", Setting: "ReservedConcurrentExecutions", Status: coverage.Works,
+		Note: "Enforced over all versions of the function and taken out of what the account's other functions share, which keep at least 100. For a moment after a change, what ran before it counts where it did.",
+	},
+	{
+		Operation: "GetAccountSettings", Setting: "AccountLimit", Status: coverage.Works,
+		Note: "ConcurrentExecutions is what --concurrency says. The others are the quotas of a new AWS account; the sum of code sizes is reported and not limited.",
 	},
 	{
 		Operation: invoking, Setting: "ClientContext", Status: coverage.Works,

@@ -55,6 +55,9 @@ func deletions(r ref, snap *snapshot) []store.Write {
 	for qualifier := range snap.policies {
 		writes = append(writes, store.Write{Key: r.key(kindPolicy, qualifier).String()})
 	}
+	if snap.concurrency != nil {
+		writes = append(writes, store.Write{Key: r.key(kindConcurrency, "").String()})
+	}
 	return writes
 }
 

@@ -246,6 +246,58 @@ func TestWatchGoesOnAfterAFault(t *testing.T) {
 	})
 }
 
+// batches is a watch that tells of each batch once, and then ends.
+type batches [][]store.Document
+
+func (b *batches) Next(context.Context) ([]store.Document, error) {
+	if len(*b) == 0 {
+		return nil, store.ErrClosed
+	}
+	first := (*b)[0]
+	*b = (*b)[1:]
+	return first, nil
+}
+
+// An operation takes what it wrote into the index when the watch has already
+// told of another process's deletion: the function must not come back.
+func TestLateWriterDoesNotBringBackWhatIsGone(t *testing.T) {
+	w := newWorld(t)
+	if err := w.wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k := docKey{"000000000000", "us-east-1", "gone", kindFunction, ""}
+	doc := &functionDoc{Latest: versionDoc{Version: latest}}
+	made := map[string]*version{latest: newVersion(scopeKey{k.account, k.region}, k.name, &doc.Latest)}
+	written := store.Document{Key: k.String(), Value: put(k, doc, store.Absent).Value, Revision: 1000}
+	late := func() {
+		if err := w.index.apply(written, made); err != nil {
+			t.Error(err)
+		}
+	}
+	next := docKey{"000000000000", "us-east-1", "next", kindFunction, ""}
+	added := w.index.hooks.added
+	w.index.hooks.added = func(v *version) {
+		added(v)
+		if v.proto.Name == "next" {
+			late() // the watch is in the middle of a batch
+		}
+	}
+	// Decoded when it comes, for somebody has looked.
+	scope := w.index.scope(scopeKey{next.account, next.region}, true)
+	scope.entries.Store("next", &entry{scope: scope, name: "next"})
+	if _, err := w.index.lookup(next.account, next.region, "next"); err != nil {
+		t.Fatal(err)
+	}
+	w.follow(&batches{{{Key: k.String(), Revision: 1001}, {Key: next.String(), Value: written.Value, Revision: 1002}}})
+	late() // and when it has passed
+	if snap, err := w.index.lookup(k.account, k.region, k.name); err != nil || snap != nil {
+		t.Errorf("the deleted function is there again: %v, %v", snap, err)
+	}
+	if snap, err := w.index.lookup(next.account, next.region, "next"); err != nil || snap == nil {
+		t.Errorf("the function after it is not there: %v", err)
+	}
+}
+
 func TestReset(t *testing.T) {
 	w := newWorld(t)
 	w.create("f")

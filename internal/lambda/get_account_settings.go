@@ -12,7 +12,7 @@ import (
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const (
 	accountCodeSize    = 80530636800 // bytes: 75 GB
-	accountConcurrency = 1000
+	accountConcurrency = 1000        // unless Options say otherwise
 )
 
 // GetAccountSettings implements
@@ -36,13 +36,14 @@ func (s *Service) GetAccountSettings(ctx context.Context, _ *api.GetAccountSetti
 			snap.each(func(v *version) { size += v.doc.CodeSize })
 		}
 	}
+	unreserved := max(0, s.opts.Concurrency-s.setAside(scopeKey{id.Account, id.Region}, ""))
 	return &api.GetAccountSettingsResponse{
 		AccountLimit: &api.AccountLimit{
 			TotalCodeSize:                  new(int64(accountCodeSize)),
 			CodeSizeUnzipped:               new(archive.Lambda.Unzipped),
 			CodeSizeZipped:                 new(int64(maxZipped)),
-			ConcurrentExecutions:           new(int32(accountConcurrency)),
-			UnreservedConcurrentExecutions: new(int32(accountConcurrency)),
+			ConcurrentExecutions:           new(int32(s.opts.Concurrency)),
+			UnreservedConcurrentExecutions: new(int32(unreserved)),
 		},
 		AccountUsage: &api.AccountUsage{TotalCodeSize: new(size), FunctionCount: new(functions)},
 	}, nil

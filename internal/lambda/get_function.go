@@ -51,6 +51,9 @@ func (s *Service) GetFunction(ctx context.Context, in *api.GetFunctionRequest) (
 			Location:       new(s.codeURL(identity.Of(ctx).BaseURL, r.name, v.doc.CodeSHA256)),
 		},
 	}
+	if snap.concurrency != nil {
+		out.Concurrency = &api.Concurrency{ReservedConcurrentExecutions: new(snap.concurrency.doc.Reserved)}
+	}
 	if len(snap.doc.Tags) > 0 {
 		out.Tags = maps.Clone(snap.doc.Tags)
 	}

@@ -71,6 +71,14 @@ type snapshot struct {
 	versions map[string]*version // published ones, by number
 	aliases  map[string]*alias
 	policies map[string]*policy // by qualifier
+
+	concurrency *kept[concurrencyDoc] // nil: none is reserved
+}
+
+// kept is a document and its revision.
+type kept[T any] struct {
+	doc      *T
+	revision int64
 }
 
 type alias struct {
@@ -157,23 +165,18 @@ func (s *snapshot) each(f func(*version)) {
 // number; others start out as they do after a restart.
 func (x *index) apply(d store.Document, made map[string]*version) error {
 	k, ok := parseKey(d.Key)
-	watched := x.watched.Load()
-	if !ok || (d.Revision <= watched && len(made) == 0) {
+	if !ok || (d.Revision <= x.watched.Load() && len(made) == 0) {
 		return nil
 	}
-	s := x.scope(scopeKey{k.account, k.region}, d.Value != nil)
-	if s == nil {
-		return nil
-	}
+	// A deletion of what is not known yet is kept in mind, too: what it deleted
+	// may still come.
+	s := x.scope(scopeKey{k.account, k.region}, true)
 	for {
 		v, ok := s.entries.Load(k.name)
 		if !ok {
-			if d.Value == nil {
-				return nil
-			}
 			v, _ = s.entries.LoadOrStore(k.name, &entry{scope: s, name: k.name})
 		}
-		done, err := v.(*entry).apply(x.hooks, k, d, made, watched)
+		done, err := v.(*entry).apply(x, k, d, made)
 		if err != nil {
 			return err
 		}
@@ -184,12 +187,16 @@ func (x *index) apply(d store.Document, made map[string]*version) error {
 }
 
 // apply reports false where the entry has left the index.
-func (e *entry) apply(h hooks, k docKey, d store.Document, made map[string]*version, watched int64) (bool, error) {
+func (e *entry) apply(x *index, k docKey, d store.Document, made map[string]*version) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.dead {
 		return false, nil
 	}
+	h := x.hooks
+	// Read now that this is known to be the name's entry: one that was forgotten
+	// before it was made, the watch has passed.
+	watched := x.watched.Load()
 	// The watch may be faster than the operation that wrote: then the state is
 	// known already, and only lacks the versions that the operation made.
 	if seen := e.seen[k]; d.Revision < seen || (d.Revision == seen && len(made) == 0) || (d.Revision <= watched && seen != d.Revision) {
@@ -301,6 +308,15 @@ func (s *snapshot) with(e *entry, k docKey, d store.Document, made map[string]*v
 				return nil, err
 			}
 			next.policies[k.item] = &policy{doc, d.Revision}
+		}
+	case kindConcurrency:
+		next.concurrency = nil
+		if d.Value != nil {
+			doc, err := decodeDoc[concurrencyDoc](d)
+			if err != nil {
+				return nil, err
+			}
+			next.concurrency = &kept[concurrencyDoc]{doc, d.Revision}
 		}
 	}
 	return &next, nil

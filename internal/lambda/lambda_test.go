@@ -30,6 +30,7 @@ type invoker struct {
 	mu      sync.Mutex
 	calls   []*function.Invocation
 	retired []string
+	aside   map[string]string // what Capacity was told, by function or version
 
 	result *function.Result
 	stream *function.Stream
@@ -76,6 +77,31 @@ func (f *invoker) Retire(arn string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.retired = append(f.retired, arn)
+}
+
+func (f *invoker) tell(of, what string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.aside == nil {
+		f.aside = map[string]string{}
+	}
+	if f.aside[of] = what; what == "" {
+		delete(f.aside, of)
+	}
+}
+
+func (f *invoker) told() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fmt.Sprint(f.aside)
+}
+
+func (f *invoker) Reserve(id function.ID, n *int) {
+	what := ""
+	if n != nil {
+		what = fmt.Sprint(*n)
+	}
+	f.tell(id.Name, what)
 }
 
 // gate holds Ensure back while it is closed.
@@ -157,7 +183,7 @@ func (w *world) start() {
 	}
 	w.docs, w.blobs, w.code = docs, blobs, &gate{Store: trees}
 	w.Service, err = New(Options{
-		Documents: docs, Blobs: blobs, Code: w.code, Invoker: w.invoker, Architecture: "x86_64",
+		Documents: docs, Blobs: blobs, Code: w.code, Invoker: w.invoker, Capacity: w.invoker, Architecture: "x86_64",
 		Now: func() time.Time { return w.now }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

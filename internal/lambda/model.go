@@ -22,6 +22,8 @@ const (
 	kindVersion  = "version"  // a versionDoc for each published version
 	kindAlias    = "alias"    // an aliasDoc for each alias
 	kindPolicy   = "policy"   // a policyDoc for each qualifier; "$LATEST" is the function itself
+
+	kindConcurrency = "concurrency" // one concurrencyDoc, where concurrency is reserved
 )
 
 type docKey struct{ account, region, name, kind, item string }
@@ -105,6 +107,10 @@ type aliasDoc struct {
 type policyDoc struct {
 	RevisionID string            `json:"revisionId"`
 	Statements []json.RawMessage `json:"statements"`
+}
+
+type concurrencyDoc struct {
+	Reserved int32 `json:"reserved"`
 }
 
 // contentHash is equal for versions that differ in nothing a user set.

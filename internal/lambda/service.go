@@ -42,6 +42,10 @@ type Options struct {
 	Blobs   store.Blobs
 	Code    Code
 	Invoker function.Invoker
+	// Capacity is the Invoker's.
+	Capacity Capacity
+	// Concurrency limits an account's invocations in a region. Default: 1000.
+	Concurrency int
 	// Architecture is what this host runs: "x86_64" or "arm64". Default: its own.
 	Architecture string
 	Logger       *slog.Logger     // default: none
@@ -56,6 +60,8 @@ type Service struct {
 	log   *slog.Logger
 	index index
 	refs  codeRefs
+
+	capacity capacity
 	// tokenKey signs the URLs of code archives; it lives as long as the process,
 	// which is longer than a URL is valid.
 	tokenKey []byte
@@ -73,8 +79,11 @@ var _ api.Handler = (*Service)(nil)
 // New starts the service. It returns at once: functions are loaded in the
 // background. Operations on a function do not wait for that, lists do.
 func New(opts Options) (*Service, error) {
-	if opts.Documents == nil || opts.Blobs == nil || opts.Code == nil || opts.Invoker == nil {
-		return nil, errors.New("lambda: Documents, Blobs, Code and Invoker are required")
+	if opts.Documents == nil || opts.Blobs == nil || opts.Code == nil || opts.Invoker == nil || opts.Capacity == nil {
+		return nil, errors.New("lambda: Documents, Blobs, Code, Invoker and Capacity are required")
+	}
+	if opts.Concurrency == 0 {
+		opts.Concurrency = accountConcurrency
 	}
 	if opts.Architecture == "" {
 		opts.Architecture = "x86_64"
@@ -132,6 +141,9 @@ func (s *Service) load() error {
 			return fmt.Errorf("lambda: load: %w", err)
 		}
 	}
+	if err := s.allotFor(docs); err != nil {
+		return fmt.Errorf("lambda: load: %w", err)
+	}
 	return nil
 }
 
@@ -158,6 +170,9 @@ func (s *Service) follow(watch store.Watch) {
 			if d.Value == nil {
 				s.index.forget(d)
 			}
+		}
+		if err := s.allotFor(docs); err != nil {
+			s.log.Error("what is set aside for functions cannot be read", "error", err)
 		}
 		if len(docs) > 0 {
 			s.index.watched.Store(docs[len(docs)-1].Revision)
@@ -198,6 +213,9 @@ func (s *Service) find(ctx context.Context, r ref) (*snapshot, error) {
 				return nil, err
 			}
 		}
+		if err := s.allotFor(docs); err != nil {
+			return nil, err
+		}
 	}
 	return s.index.lookup(r.account, r.region, r.name)
 }
@@ -225,6 +243,7 @@ func (s *Service) change(ctx context.Context, made map[string]*version, writes .
 	if err != nil {
 		return err
 	}
+	docs := make([]store.Document, 0, len(writes))
 	for _, w := range writes {
 		if w.Check {
 			continue
@@ -233,8 +252,9 @@ func (s *Service) change(ctx context.Context, made map[string]*version, writes .
 		if err := s.index.apply(d, made); err != nil {
 			return err
 		}
+		docs = append(docs, d)
 	}
-	return nil
+	return s.allotFor(docs)
 }
 
 // refresh takes the stored state of a function's settings, after a conditional
