@@ -165,10 +165,6 @@ func (s *Service) follow(watch store.Watch) {
 		for _, d := range docs {
 			if err := s.index.apply(d, nil); err != nil {
 				s.log.Error("a function's document cannot be read", "key", d.Key, "error", err)
-				continue
-			}
-			if d.Value == nil {
-				s.index.forget(d)
 			}
 		}
 		if err := s.allotFor(docs); err != nil {
@@ -176,6 +172,13 @@ func (s *Service) follow(watch store.Watch) {
 		}
 		if len(docs) > 0 {
 			s.index.watched.Store(docs[len(docs)-1].Revision)
+		}
+		// Only now: an operation that is slower than the watch may still bring what
+		// it wrote before a deletion, and either the one or the other stops it.
+		for _, d := range docs {
+			if d.Value == nil {
+				s.index.forget(d)
+			}
 		}
 	}
 }
