@@ -48,8 +48,6 @@ type Small interface {
 	Delete(ctx context.Context, sha256 [32]byte) error
 	// List is in order of hash.
 	List(ctx context.Context) ([]store.Blob, error)
-	// Reset deletes everything.
-	Reset(ctx context.Context) error
 }
 
 // Blobs keeps blobs under a folder: DIR/ab/abcd… for the hash abcd….
@@ -266,25 +264,6 @@ func (b *Blobs) Delete(ctx context.Context, sum string) error {
 		return err
 	}
 	return syncFolder(filepath.Dir(b.path(sum)))
-}
-
-// Reset deletes every blob. One that is put meanwhile may stay.
-func (b *Blobs) Reset(ctx context.Context) error {
-	if b.small != nil {
-		if err := b.small.Reset(ctx); err != nil {
-			return err
-		}
-	}
-	blobs, err := b.List(ctx)
-	if err != nil {
-		return err
-	}
-	for _, blob := range blobs {
-		if err := b.Delete(ctx, blob.SHA256); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // List implements [store.Blobs].

@@ -74,11 +74,6 @@ func (c *Contents) Delete(ctx context.Context, sha256 [32]byte) error {
 	return c.exec(ctx, 0, "delete", c.del, sha256[:])
 }
 
-// Reset removes every content.
-func (c *Contents) Reset(ctx context.Context) error {
-	return c.exec(ctx, 0, "reset", c.clear)
-}
-
 // List returns every content's hash and size, in order of hash.
 func (c *Contents) List(ctx context.Context) ([]store.Blob, error) {
 	rows, err := c.list.QueryContext(ctx)
