@@ -76,7 +76,7 @@ func Open(dir string) (_ *State, err error) {
 		return nil, err
 	}
 	s.Documents, s.Blobs, s.Logs = documents, blobs, logs
-	s.resets = []func(context.Context) error{documents.Reset, logs.Reset, blobs.Reset}
+	s.resets = []func(context.Context) error{documents.Reset, logs.Reset}
 	return s, nil
 }
 
@@ -99,10 +99,14 @@ func (s *State) openState(dir string) (_ *sqlite.Documents, _ *blobfile.Blobs, e
 	return documents, blobs, nil
 }
 
-// Reset deletes every document, log event and blob, in this order, while the
-// state stays open. Watches see the documents' deletions; revisions and log
-// event IDs go on rising. What others write meanwhile may stay. After an error
-// some of it may be left: it can be called again.
+// Reset deletes every document and log event, in this order, while the state
+// stays open. Watches see the documents' deletions; revisions and log event IDs
+// go on rising. What others write meanwhile may stay. After an error some of it
+// may be left: it can be called again.
+//
+// Blobs are not touched: whoever keeps them there deletes what no document
+// refers to any more. Here nobody knows which of them a document needs that is
+// being written at this moment.
 func (s *State) Reset(ctx context.Context) error {
 	for _, reset := range s.resets {
 		if err := reset(ctx); err != nil {

@@ -245,13 +245,13 @@ func TestReset(t *testing.T) {
 	if docs, err := s.Documents.List(ctx, "", "", 0); err != nil || len(docs) != 0 {
 		t.Errorf("documents: %v, %v", docs, err)
 	}
-	if blobs, err := s.Blobs.List(ctx); err != nil || len(blobs) != 0 {
-		t.Errorf("blobs: %v, %v", blobs, err)
-	}
 	for _, sum := range []string{small, large} {
-		if _, err := s.Blobs.Open(ctx, sum); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("blob %s: %v", sum, err)
+		blob, err := s.Blobs.Open(ctx, sum)
+		if err != nil {
+			t.Errorf("blob %s, which a document may be about to refer to: %v", sum, err)
+			continue
 		}
+		blob.Close()
 	}
 	if n, err := s.Logs.StoredBytes(ctx, "g"); err != nil || n != 0 || len(logs(t, s)) != 0 {
 		t.Errorf("logs: %d bytes, %v", n, err)
