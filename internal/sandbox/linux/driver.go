@@ -19,6 +19,9 @@ import (
 // Driver implements sandbox.Driver.
 type Driver struct {
 	network  Network
+	router   *router // of NetworkPrivate, where environments reach other machines
+	noEgress error   // why they do not
+	spaces   *spaces // nil: the host's network
 	cgroups  hierarchy
 	why      error // what keeps cgroups from being complete
 	template *template
@@ -49,8 +52,8 @@ func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err err
 	network := opts.Network
 	switch network {
 	case "":
-		network = NetworkHost
-	case NetworkHost, NetworkNone:
+		network = NetworkPrivate
+	case NetworkPrivate, NetworkHost, NetworkNone:
 	default:
 		return nil, fmt.Errorf("unknown network %q", network)
 	}
@@ -85,7 +88,13 @@ func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err err
 	if err != nil {
 		return nil, err
 	}
-	if d.template, err = newTemplate(program, network); err != nil {
+	if network == NetworkPrivate {
+		d.router, d.noEgress = newRouter()
+	}
+	if network != NetworkHost {
+		d.spaces = newSpaces(d.router)
+	}
+	if d.template, err = newTemplate(program, d.resolver()); err != nil {
 		return nil, err
 	}
 	d.cgroups, d.why = find()
@@ -119,11 +128,7 @@ func (d *Driver) Name() string { return "linux" }
 func (d *Driver) Isolation() string {
 	var line strings.Builder
 	fmt.Fprintf(&line, "linux: own file system, processes, user %d and seccomp filter", userID)
-	if d.network == NetworkHost {
-		line.WriteString("; network shared with the host, its loopback services included")
-	} else {
-		line.WriteString("; no network but an own loopback interface")
-	}
+	line.WriteString("; " + d.describeNetwork())
 	lacking := missing(d.cgroups, memoryController, pidsController, cpuController)
 	if len(lacking) == 0 {
 		fmt.Fprintf(&line, "; memory, processes and CPU limited by %s", d.cgroups.name())
@@ -138,6 +143,38 @@ func (d *Driver) Isolation() string {
 		line.WriteString("; files in /tmp count as memory")
 	}
 	return line.String()
+}
+
+// resolver says how environments find other machines' addresses.
+func (d *Driver) resolver() resolver {
+	switch {
+	case d.network == NetworkHost:
+		return resolverHost
+	case d.router != nil:
+		return resolverRelay
+	default:
+		return resolverNone
+	}
+}
+
+func (d *Driver) describeNetwork() string {
+	switch {
+	case d.network == NetworkHost:
+		return "network shared with the host, its loopback services included"
+	case d.network == NetworkNone:
+		return "no network but an own loopback interface"
+	case d.router == nil:
+		return fmt.Sprintf("no network but an own loopback interface, since other machines cannot be reached from here: %s",
+			strings.ReplaceAll(d.noEgress.Error(), "\n", "; "))
+	}
+	text := "own network with a way to other machines (IPv4), not to this host's services or other functions"
+	if switched := d.router.firewall.route.names(); len(switched) > 0 {
+		text += "; forwarding switched on for " + strings.Join(switched, ", ")
+	}
+	if d.router.firewall.admitted {
+		text += "; exceptions made in this host's firewall"
+	}
+	return text
 }
 
 // New implements sandbox.Driver. The folders of the specification must be
@@ -159,10 +196,8 @@ func (d *Driver) New(ctx context.Context, spec *sandbox.Spec) (sandbox.Sandbox, 
 	name := strconv.Itoa(d.made)
 	d.mu.Unlock()
 
-	if d.network == NetworkHost {
-		if err := d.template.refresh(); err != nil {
-			return nil, fmt.Errorf("copy the host's resolver settings: %w", err)
-		}
+	if err := d.template.refresh(); err != nil {
+		return nil, fmt.Errorf("copy the host's resolver settings: %w", err)
 	}
 	s, err := d.newSandbox(spec, name)
 	if err != nil {
@@ -197,6 +232,12 @@ func (d *Driver) Close() error {
 	var errs []error
 	for _, s := range left {
 		errs = append(errs, s.Destroy())
+	}
+	if d.spaces != nil {
+		d.spaces.close()
+	}
+	if d.router != nil {
+		errs = append(errs, d.router.close())
 	}
 	if d.template != nil {
 		d.template.close()

@@ -14,13 +14,31 @@ import (
 )
 
 var drivers = sandboxtest.Drivers{
-	"host": func() (sandbox.Driver, error) { return New(Options{Network: NetworkHost}) },
-	"none": func() (sandbox.Driver, error) { return New(Options{Network: NetworkNone}) },
+	"private": func() (sandbox.Driver, error) { return settled(New(Options{Network: NetworkPrivate})) },
+	"host":    func() (sandbox.Driver, error) { return New(Options{Network: NetworkHost}) },
+	"none":    func() (sandbox.Driver, error) { return settled(New(Options{Network: NetworkNone})) },
 	// As on hosts that have no cgroups for us, where signals stop processes.
 	"without cgroups": func() (sandbox.Driver, error) {
-		return newDriver(Options{Network: NetworkNone}, func() (hierarchy, error) { return noHierarchy{}, nil })
+		return settled(newDriver(Options{Network: NetworkNone}, func() (hierarchy, error) { return noHierarchy{}, nil }))
 	},
-	"version 2": func() (sandbox.Driver, error) { return newDriver(Options{}, findCgroup2) },
+	"version 2": func() (sandbox.Driver, error) { return newDriver(Options{Network: NetworkHost}, findCgroup2) },
+}
+
+// settling is a driver whose stock of network namespaces can be waited for.
+type settling struct{ *Driver }
+
+func settled(driver sandbox.Driver, err error) (sandbox.Driver, error) {
+	if err != nil {
+		return nil, err
+	}
+	return settling{driver.(*Driver)}, nil
+}
+
+// Settle implements sandboxtest.Settler.
+func (s settling) Settle() {
+	for len(s.spaces.ready) < cap(s.spaces.ready) {
+		<-s.spaces.full
+	}
 }
 
 func TestMain(m *testing.M) { os.Exit(sandboxtest.Main(m, drivers)) }
@@ -79,7 +97,7 @@ func claims(h hierarchy, network Network) sandboxtest.Capabilities {
 		Memory:     h.has(memoryController),
 		Forks:      h.has(pidsController),
 		OpenFiles:  true,
-		Network:    network == NetworkNone,
+		Network:    network != NetworkHost,
 	}
 }
 
@@ -130,7 +148,7 @@ func TestNewRefuses(t *testing.T) {
 // TestResolverFollowsTheHost changes the template's idea of what it has copied.
 func TestResolverFollowsTheHost(t *testing.T) {
 	needsRoot(t)
-	driver, err := newDriver(Options{}, func() (hierarchy, error) { return noHierarchy{}, nil })
+	driver, err := newDriver(Options{Network: NetworkHost}, func() (hierarchy, error) { return noHierarchy{}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +184,7 @@ func TestResolverFollowsTheHost(t *testing.T) {
 	if got := inside(); got != "stale" {
 		t.Fatalf("a running environment reads %q", got)
 	}
-	delete(driver.template.resolver, "resolv.conf") // as if the host's had changed
+	delete(driver.template.copied, "resolv.conf") // as if the host's had changed
 	if _, err := driver.New(t.Context(), &sandbox.Spec{ID: "late"}); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +199,7 @@ func TestResolverFollowsTheHost(t *testing.T) {
 
 func BenchmarkDriver(b *testing.B) {
 	needsRoot(b)
-	for _, network := range []Network{NetworkHost, NetworkNone} {
+	for _, network := range []Network{NetworkHost, NetworkNone, NetworkPrivate} {
 		b.Run(string(network), func(b *testing.B) { sandboxtest.Benchmark(b, drivers[string(network)]) })
 	}
 }

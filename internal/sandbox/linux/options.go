@@ -9,6 +9,11 @@ package linux
 type Network string
 
 const (
+	// NetworkPrivate gives each environment a network of its own, from which it
+	// reaches other machines as on AWS, by TCP and UDP over IPv4: not the host,
+	// not other environments, not 169.254.0.0/16. Where the host cannot route
+	// for environments, they reach nothing, and Isolation says why.
+	NetworkPrivate Network = "private"
 	// NetworkHost shares the host's network: functions reach what the host
 	// reaches, its loopback services and abstract Unix sockets included.
 	NetworkHost Network = "host"
@@ -19,6 +24,6 @@ const (
 
 // Options are the settings of a driver; the zero value is usable.
 type Options struct {
-	// Network is NetworkHost when empty.
+	// Network is NetworkPrivate when empty.
 	Network Network
 }

@@ -79,8 +79,8 @@ func (s *Sandbox) processes() int {
 // Layout implements sandbox.Sandbox: as on AWS Lambda.
 func (s *Sandbox) Layout() sandbox.Layout { return layout }
 
-// Listen implements sandbox.Sandbox. With NetworkNone the listener is in the
-// environment's own network and only its processes reach it. With NetworkHost it
+// Listen implements sandbox.Sandbox. Where the environment has a
+// network of its own, only its processes reach the listener. With NetworkHost it
 // is on the host's loopback interface, where other processes of the host reach
 // it too, and the system chooses the port.
 func (s *Sandbox) Listen(port int) (net.Listener, error) {

@@ -59,19 +59,21 @@ func (s *Sandbox) build() error {
 	}
 
 	// The other namespaces. The PID namespace is for the thread's children.
-	flags := unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWPID
-	if s.driver.network == NetworkNone {
-		flags |= unix.CLONE_NEWNET
-	}
-	if err := unix.Unshare(flags); err != nil {
+	if err := unix.Unshare(unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWPID); err != nil {
 		return fmt.Errorf("unshare namespaces: %w", err)
 	}
 	if err := unix.Sethostname([]byte(s.spec.ID[:min(len(s.spec.ID), 64)])); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
 	}
-	if s.driver.network == NetworkNone {
-		if err := loopbackUp(); err != nil {
-			return fmt.Errorf("bring up the loopback interface: %w", err)
+	if s.driver.spaces != nil {
+		space, err := s.driver.spaces.take()
+		if err != nil {
+			return err
+		}
+		err = unix.Setns(space, unix.CLONE_NEWNET)
+		closeFD(space)
+		if err != nil {
+			return fmt.Errorf("enter the network namespace: %w", err)
 		}
 	}
 
@@ -144,21 +146,6 @@ func (s *Sandbox) mountTemporary() error {
 		return err
 	}
 	return attach(shared, "/dev/shm")
-}
-
-// loopbackUp does for the thread's network namespace what "ip link set lo up" does.
-func loopbackUp() error {
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer closeFD(socket)
-	request, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, request)
 }
 
 // dropPrivileges makes sure that no program the thread's children execute, set-uid

@@ -48,8 +48,16 @@ var emptyFolders = []string{
 	"dev/shm", "opt", "proc", "run", "sys", "tmp", "var/lang", "var/rapid", "var/runtime", "var/task", "var/tmp",
 }
 
-// resolverFiles follow the host's while environments run, where they share its
-// network.
+// resolver is how environments find the addresses of other machines.
+type resolver int
+
+const (
+	resolverNone  resolver = iota // not at all
+	resolverHost                  // as the host does
+	resolverRelay                 // from the relay, which asks whom the host asks
+)
+
+// resolverFiles follow the host's while environments run.
 var resolverFiles = []string{"hosts", "resolv.conf"}
 
 // template is a mount namespace with the file system that is the same for all
@@ -57,24 +65,25 @@ var resolverFiles = []string{"hosts", "resolv.conf"}
 type template struct {
 	namespace int // descriptor
 	root      int // descriptor of its root folder, writable
+	resolver  resolver
 
-	mu       sync.Mutex
-	resolver map[string]time.Time // modification time of the copied file
+	mu     sync.Mutex
+	copied map[string]time.Time // resolver file → modification time of what was copied
 }
 
 // newTemplate builds the namespace on a thread of its own.
-func newTemplate(program []byte, network Network) (t *template, err error) {
+func newTemplate(program []byte, r resolver) (t *template, err error) {
 	done := make(chan struct{})
 	onOwnThread(func() {
 		defer close(done)
-		t, err = buildTemplate(program, network)
+		t, err = buildTemplate(program, r)
 	})
 	<-done
 	return t, err
 }
 
-func buildTemplate(program []byte, network Network) (_ *template, err error) {
-	t := &template{namespace: -1, root: -1, resolver: map[string]time.Time{}}
+func buildTemplate(program []byte, r resolver) (_ *template, err error) {
+	t := &template{namespace: -1, root: -1, resolver: r, copied: map[string]time.Time{}}
 	defer func() {
 		if err != nil {
 			t.close()
@@ -121,7 +130,7 @@ func buildTemplate(program []byte, network Network) (_ *template, err error) {
 			return nil, err
 		}
 	}
-	if err := writeEtc(filepath.Join(dir, "etc"), network); err != nil {
+	if err := writeEtc(filepath.Join(dir, "etc")); err != nil {
 		return nil, err
 	}
 	if err := makeDevices(filepath.Join(dir, "dev")); err != nil {
@@ -135,10 +144,8 @@ func buildTemplate(program []byte, network Network) (_ *template, err error) {
 			return nil, err
 		}
 	}
-	if network == NetworkHost {
-		if err := t.refresh(); err != nil {
-			return nil, err
-		}
+	if err := t.refresh(); err != nil {
+		return nil, err
 	}
 	if err := unix.MountSetattr(unix.AT_FDCWD, dir, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
 		return nil, fmt.Errorf("make the skeleton read-only: %w", err)
@@ -186,13 +193,13 @@ func (s source) place(root string) error {
 }
 
 // writeEtc writes the files of /etc into dir.
-func writeEtc(dir string, network Network) error {
+func writeEtc(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	files := map[string]string{"passwd": userLines, "group": groupLines, "hosts": "127.0.0.1 localhost\n::1 localhost\n"}
-	if network == NetworkNone {
-		files["resolv.conf"] = ""
+	files := map[string]string{
+		"passwd": userLines, "group": groupLines,
+		"hosts": "127.0.0.1 localhost\n::1 localhost\n", "resolv.conf": "",
 	}
 	for _, name := range etcFiles {
 		text, err := os.ReadFile(filepath.Join("/etc", name))
@@ -258,6 +265,9 @@ func pivot(dir string) error {
 
 // refresh copies those of the resolver's files that have changed on the host.
 func (t *template) refresh() error {
+	if t.resolver == resolverNone {
+		return nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, name := range resolverFiles {
@@ -268,17 +278,20 @@ func (t *template) refresh() error {
 		if err != nil {
 			return err
 		}
-		if t.resolver[name].Equal(info.ModTime()) {
+		if t.copied[name].Equal(info.ModTime()) {
 			continue
 		}
 		text, err := os.ReadFile("/etc/" + name)
 		if err != nil {
 			return err
 		}
+		if name == "resolv.conf" && t.resolver == resolverRelay {
+			text = viaRelay(text)
+		}
 		if err := t.replace("etc/"+name, text); err != nil {
 			return err
 		}
-		t.resolver[name] = info.ModTime()
+		t.copied[name] = info.ModTime()
 	}
 	return nil
 }

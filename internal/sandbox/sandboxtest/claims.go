@@ -10,16 +10,18 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/paddock-run/paddock/internal/sandbox"
 )
 
 // Words of the errors that an attempt may be refused with.
 var (
-	noSuchFile = []string{"no such file or directory"}
-	readOnly   = []string{"read-only file system", "permission denied"}
-	unreadable = []string{"no such file or directory", "permission denied"}
-	notAllowed = []string{"operation not permitted", "permission denied", "function not implemented"}
+	noSuchFile  = []string{"no such file or directory"}
+	readOnly    = []string{"read-only file system", "permission denied"}
+	unreadable  = []string{"no such file or directory", "permission denied"}
+	unreachable = []string{"connection refused", "no route to host", "network is unreachable", "permission denied"}
+	notAllowed  = []string{"operation not permitted", "permission denied", "function not implemented"}
 )
 
 func testFileSystem(t *testing.T, driver sandbox.Driver) {
@@ -214,7 +216,7 @@ func testOpenFiles(t *testing.T, driver sandbox.Driver) {
 	}
 }
 
-func testNetwork(t *testing.T, driver sandbox.Driver) {
+func testNetwork(t *testing.T, driver sandbox.Driver, can Capabilities) {
 	host, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -223,38 +225,86 @@ func testNetwork(t *testing.T, driver sandbox.Driver) {
 	var environments []sandbox.Sandbox
 	for _, name := range []string{"one", "two"} {
 		s := create(t, driver, sandbox.Spec{ID: name})
-		listener, err := s.Listen(9001)
-		if err != nil {
-			t.Fatalf("Listen: %v", err)
+		for _, port := range []int{9001, 9002} {
+			listener, err := s.Listen(port)
+			if err != nil {
+				t.Fatalf("Listen: %v", err)
+			}
+			if got, want := listener.Addr().String(), fmt.Sprintf("127.0.0.1:%d", port); got != want {
+				t.Errorf("address %s, want %s", got, want)
+			}
+			serve(t, listener, fmt.Sprint(name, port))
 		}
-		if got := listener.Addr().String(); got != "127.0.0.1:9001" {
-			t.Errorf("address %s, want 127.0.0.1:9001", got)
-		}
-		serve(t, listener, name)
 		environments = append(environments, s)
 	}
+	one, two := environments[0], environments[1]
 	for i, name := range []string{"one", "two"} {
-		if got, _ := run(t, environments[i], "dial", "127.0.0.1:9001"); got != name {
-			t.Errorf("%s reaches %q", name, got)
+		for _, port := range []int{9001, 9002} {
+			if got, _ := run(t, environments[i], "dial", fmt.Sprintf("127.0.0.1:%d", port)); got != fmt.Sprint(name, port) {
+				t.Errorf("%s reaches %q", name, got)
+			}
 		}
 		refused(t, environments[i], []string{"connection refused"}, "dial", host.Addr().String())
 	}
-	only, err := environments[0].Listen(0)
+	only, err := one.Listen(0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	serve(t, only, "only in one")
-	if got, _ := run(t, environments[0], "dial", only.Addr().String()); got != "only in one" {
+	if got, _ := run(t, one, "dial", only.Addr().String()); got != "only in one" {
 		t.Errorf("one reaches %q", got)
 	}
-	refused(t, environments[1], []string{"connection refused"}, "dial", only.Addr().String())
-	refused(t, environments[1], []string{"network is unreachable"}, "dial", "192.0.2.1:80")
+	refused(t, two, []string{"connection refused"}, "dial", only.Addr().String())
 	if conn, err := net.Dial("tcp4", only.Addr().String()); err == nil {
 		t.Error("the host reaches an environment's listener")
 		err = conn.Close()
 		if err != nil && !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
 		}
+	}
+
+	// What listens on all addresses of an environment is for it alone.
+	_, out := start(t, two, "serve", "0.0.0.0:7777", "inside two")
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := run(t, two, "dial", "127.0.0.1:7777"); got != "inside two" {
+		t.Errorf("two reaches %q", got)
+	}
+	addresses, _ := run(t, two, "addresses")
+	for address := range strings.FieldsSeq(addresses) {
+		target := net.JoinHostPort(address, "7777")
+		refused(t, one, unreachable, "dial", target)
+		if conn, err := net.DialTimeout("tcp", target, time.Second); err == nil {
+			t.Errorf("the host reaches %s", target)
+			if err := conn.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+
+	for _, target := range can.Hidden {
+		conn, err := net.DialTimeout("tcp", target, patience)
+		if err != nil {
+			t.Fatalf("the host does not reach %s itself: %v", target, err)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+		refused(t, one, unreachable, "dial", target)
+	}
+	if can.Remote == "" {
+		refused(t, one, []string{"network is unreachable"}, "dial", "192.0.2.1:80")
+		return
+	}
+	if len(strings.Fields(addresses)) == 0 {
+		t.Error("an environment that reaches other machines has no address")
+	}
+	if got, _ := run(t, one, "dial", can.Remote); got != RemoteText {
+		t.Errorf("one reaches %q at %s", got, can.Remote)
+	}
+	if got, _ := run(t, one, "datagram", can.Remote, "hello"); got != "hello" {
+		t.Errorf("one gets %q from %s over UDP", got, can.Remote)
 	}
 }
 

@@ -29,8 +29,25 @@ type Capabilities struct {
 	Memory     bool // Spec.MemoryMB is a limit, and usage is counted
 	Forks      bool // Spec.Processes is a limit
 	OpenFiles  bool // Spec.OpenFiles is a limit
-	Network    bool // environments reach only their own listeners
+	// Network: environments have ports of their own, and reach neither the host
+	// nor each other.
+	Network bool
+	// Remote is the address (host:port) of a service on another machine that
+	// environments reach; empty: they reach no other machine. It answers over TCP
+	// with RemoteText, and over UDP with what it is sent. Only with Network.
+	Remote string
+	// Hidden are addresses of TCP services that the host reaches and environments
+	// must not. Only with Network.
+	Hidden []string
 }
+
+// RemoteText is what the service at Capabilities.Remote says.
+const RemoteText = "another machine"
+
+// Settler is what a driver may be that prepares things in the background: Settle
+// returns when it has nothing more to do until the next New, so that what it
+// holds can be counted.
+type Settler interface{ Settle() }
 
 // patience bounds every wait of the suite.
 const patience = 20 * time.Second

@@ -66,7 +66,7 @@ func (d Drivers) Run(t *testing.T, name string, can Capabilities) {
 		{"memory", can.Memory, testMemory},
 		{"forks", can.Forks, testForks},
 		{"open files", can.OpenFiles, testOpenFiles},
-		{"network", can.Network, testNetwork},
+		{"network", can.Network, func(t *testing.T, driver sandbox.Driver) { testNetwork(t, driver, can) }},
 	} {
 		t.Run(claim.name, func(t *testing.T) {
 			if !claim.claimed {

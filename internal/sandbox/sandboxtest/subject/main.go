@@ -80,6 +80,30 @@ func main() {
 		}
 		text, err := io.ReadAll(conn)
 		report(string(text), err)
+	case "datagram": // what comes back for a text
+		conn, err := net.Dial("udp", args[0])
+		fail(err)
+		_, err = conn.Write([]byte(args[1]))
+		fail(err)
+		fail(conn.SetReadDeadline(time.Now().Add(2 * time.Second)))
+		answer := make([]byte, 1500)
+		n, err := conn.Read(answer)
+		report(string(answer[:n]), err)
+	case "serve":
+		serve(args[0], args[1])
+	case "addresses": // its own, but for the loopback interface's
+		addresses, err := net.InterfaceAddrs()
+		fail(err)
+		var list []string
+		for _, address := range addresses {
+			if ip, ok := address.(*net.IPNet); ok && !ip.IP.IsLoopback() {
+				list = append(list, ip.IP.String())
+			}
+		}
+		report(strings.Join(list, " "), nil)
+	case "lookup":
+		addresses, err := net.LookupHost(args[0])
+		report(strings.Join(addresses, " "), err)
 	case "kill":
 		report("killed", syscall.Kill(number(args[0]), syscall.SIGKILL))
 	case "tick":
@@ -193,6 +217,20 @@ func forkMany(n int) {
 		}
 	}
 	report("started all", nil)
+}
+
+// serve answers every connection with a text, and prints a byte when it listens.
+func serve(address, text string) {
+	listener, err := net.Listen("tcp", address)
+	fail(err)
+	_, err = os.Stdout.Write([]byte{1})
+	fail(err)
+	for {
+		conn, err := listener.Accept()
+		fail(err)
+		_, err = conn.Write([]byte(text))
+		fail(errors.Join(err, conn.Close()))
+	}
 }
 
 // tick writes bytes for ever.
