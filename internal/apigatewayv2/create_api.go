@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	api "github.com/paddock-run/paddock/internal/api/apigatewayv2"
 	"github.com/paddock-run/paddock/internal/arn"
@@ -63,8 +64,8 @@ func checkNewAPI(in *api.CreateApiRequest) error {
 	if in.ProtocolType != nil && *in.ProtocolType != api.ProtocolTypeHttp {
 		return &schema.NotImplementedError{Service: "apigatewayv2", Operation: "CreateApi with ProtocolType " + string(*in.ProtocolType)}
 	}
-	if n := len(*in.Name); n < 1 || n > 128 {
-		return badRequest("Invalid API name specified. The name must be between 1 and 128 characters.")
+	if err := checkName(*in.Name); err != nil {
+		return err
 	}
 	if in.RouteKey != nil && in.Target == nil {
 		return badRequest("A target must be specified with a route key")
@@ -84,6 +85,13 @@ func checkNewAPI(in *api.CreateApiRequest) error {
 		return badRequest("RouteSelectionExpression must be %q for HTTP APIs", routeSelection)
 	}
 	return checkCORS(in.CorsConfiguration)
+}
+
+func checkName(name string) error {
+	if n := utf8.RuneCountInString(name); n < 1 || n > 128 {
+		return badRequest("Invalid API name specified. The name must be between 1 and 128 characters.")
+	}
+	return nil
 }
 
 // routeSelection is the only route selection expression of HTTP APIs.

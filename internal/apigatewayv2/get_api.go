@@ -21,13 +21,9 @@ func (s *Service) GetApi(ctx context.Context, in *api.GetApiRequest) (*api.GetAp
 
 // GetApis lists the APIs of the caller's account and region, by ID.
 func (s *Service) GetApis(ctx context.Context, in *api.GetApisRequest) (*api.GetApisResponse, error) {
-	limit := 100
-	if in.MaxResults != nil {
-		n, err := strconv.Atoi(*in.MaxResults)
-		if err != nil || n < 1 {
-			return nil, badRequest("Invalid MaxResults specified: %s", *in.MaxResults)
-		}
-		limit = min(n, 500)
+	limit, err := pageSize(in.MaxResults)
+	if err != nil {
+		return nil, err
 	}
 	after := ""
 	if in.NextToken != nil {
@@ -60,6 +56,18 @@ func (s *Service) GetApis(ctx context.Context, in *api.GetApisRequest) (*api.Get
 			return out, nil
 		}
 	}
+}
+
+// pageSize is how many items a page has at most.
+func pageSize(maxResults *string) (int, error) {
+	if maxResults == nil {
+		return 100, nil
+	}
+	n, err := strconv.Atoi(*maxResults)
+	if err != nil || n < 1 {
+		return 0, badRequest("Invalid MaxResults specified: %s", *maxResults)
+	}
+	return min(n, 500), nil
 }
 
 // createOutput is an API as CreateApi, GetApi and GetApis show it: the three

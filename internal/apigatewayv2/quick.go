@@ -7,10 +7,22 @@ import (
 )
 
 // What quick create made can be read like any other route, integration and
-// stage. Each list has at most one item, so a page is always the last.
+// stage. Each list has at most one item, so the first page is the last.
+
+// firstPage refuses a page's size that is none, and tokens: no page ends with one.
+func firstPage(maxResults, nextToken *string) error {
+	if nextToken != nil {
+		return badRequest("Invalid NextToken specified: %s", *nextToken)
+	}
+	_, err := pageSize(maxResults)
+	return err
+}
 
 // GetRoutes lists an API's routes.
 func (s *Service) GetRoutes(ctx context.Context, in *api.GetRoutesRequest) (*api.GetRoutesResponse, error) {
+	if err := firstPage(in.MaxResults, in.NextToken); err != nil {
+		return nil, err
+	}
 	r, _, err := s.load(ctx, *in.ApiId)
 	if err != nil {
 		return nil, err
@@ -37,6 +49,9 @@ func (s *Service) GetRoute(ctx context.Context, in *api.GetRouteRequest) (*api.G
 
 // GetIntegrations lists an API's integrations.
 func (s *Service) GetIntegrations(ctx context.Context, in *api.GetIntegrationsRequest) (*api.GetIntegrationsResponse, error) {
+	if err := firstPage(in.MaxResults, in.NextToken); err != nil {
+		return nil, err
+	}
 	r, _, err := s.load(ctx, *in.ApiId)
 	if err != nil {
 		return nil, err
@@ -63,6 +78,9 @@ func (s *Service) GetIntegration(ctx context.Context, in *api.GetIntegrationRequ
 
 // GetStages lists an API's stages.
 func (s *Service) GetStages(ctx context.Context, in *api.GetStagesRequest) (*api.GetStagesResponse, error) {
+	if err := firstPage(in.MaxResults, in.NextToken); err != nil {
+		return nil, err
+	}
 	r, _, err := s.load(ctx, *in.ApiId)
 	if err != nil {
 		return nil, err

@@ -164,6 +164,41 @@ func TestGetApisPages(t *testing.T) {
 	}
 }
 
+// The lists of what quick create made have one page: a token, or a size that is
+// none, is refused all the same.
+func TestQuickListsRefuseTokens(t *testing.T) {
+	s, _, ctx := setup(t)
+	id := create(t, s, ctx, nil).ApiId
+	for what, c := range map[string]struct {
+		size, token *string
+		refused     bool
+	}{
+		"nothing":      {},
+		"a size":       {size: new("1")},
+		"a token":      {token: new("x"), refused: true},
+		"a size of 0":  {size: new("0"), refused: true},
+		"no size, x":   {size: new("x"), refused: true},
+		"both, a page": {size: new("1"), token: new("x"), refused: true},
+	} {
+		_, routes := s.GetRoutes(ctx, &api.GetRoutesRequest{ApiId: id, MaxResults: c.size, NextToken: c.token})
+		_, integrations := s.GetIntegrations(ctx, &api.GetIntegrationsRequest{ApiId: id, MaxResults: c.size, NextToken: c.token})
+		_, stages := s.GetStages(ctx, &api.GetStagesRequest{ApiId: id, MaxResults: c.size, NextToken: c.token})
+		for _, err := range []error{routes, integrations, stages} {
+			if _, bad := errors.AsType[*api.BadRequestException](err); bad != c.refused || !c.refused && err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+}
+
+func TestNamesAreMeasuredInCharacters(t *testing.T) {
+	s, _, ctx := setup(t)
+	create(t, s, ctx, func(in *api.CreateApiRequest) { in.Name = new(strings.Repeat("ü", 128)) })
+	if _, err := s.CreateApi(ctx, &api.CreateApiRequest{Name: new(strings.Repeat("ü", 129)), ProtocolType: new(api.ProtocolTypeHttp)}); err == nil {
+		t.Error("a name of 129 characters was taken")
+	}
+}
+
 func TestUpdateIsServed(t *testing.T) {
 	s, _, ctx := setup(t)
 	id := create(t, s, ctx, nil).ApiId

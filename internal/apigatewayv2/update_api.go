@@ -49,8 +49,8 @@ func (s *Service) UpdateApi(ctx context.Context, in *api.UpdateApiRequest) (*api
 
 func (r *record) update(in *api.UpdateApiRequest) error {
 	if in.Name != nil {
-		if n := len(*in.Name); n < 1 || n > 128 {
-			return badRequest("Invalid API name specified. The name must be between 1 and 128 characters.")
+		if err := checkName(*in.Name); err != nil {
+			return err
 		}
 		r.Name = *in.Name
 	}
