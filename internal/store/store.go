@@ -1,5 +1,5 @@
-// Package store declares the shapes of Paddock's state: documents, blobs and
-// log events (messages and series come with the services that need them). Each
+// Package store declares the shapes of Paddock's state: documents, blobs, log
+// events and messages (series come with the service that needs them). Each
 // has drivers (store/sqlite, …) and one conformance suite (store/storetest)
 // that every driver passes.
 //

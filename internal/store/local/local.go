@@ -1,14 +1,16 @@
 // Package local is the state of one machine in one data folder:
 //
-//	DIR/lock       held while a process has the folder open; its PID inside
-//	DIR/state.db   documents and small blobs (SQLite)
-//	DIR/logs.db    log events (SQLite)
-//	DIR/blobs/     large blobs
+//	DIR/lock         held while a process has the folder open; its PID inside
+//	DIR/state.db     documents and small blobs (SQLite)
+//	DIR/logs.db      log events (SQLite)
+//	DIR/messages.db  queues (SQLite)
+//	DIR/blobs/       large blobs
 //
 // Documents and small blobs are in one database so that creating a function
 // shares commits with others; log events, of which there are many more and
 // which nobody waits for, have their own, so that no batch of them stands
-// before a write of a document. See docs/decisions/0001-sqlite-and-files.md.
+// before a write of a document; and so do messages, of which each is written
+// several times. See docs/decisions/0001-sqlite-and-files.md.
 package local
 
 import (
@@ -30,9 +32,10 @@ type State struct {
 	Documents store.Documents
 	Blobs     store.Blobs
 	Logs      store.Logs
+	Messages  store.Messages
 
-	lock        *lock
-	state, logs *sqlite.DB
+	lock                  *lock
+	state, logs, messages *sqlite.DB
 	// In the order of Reset.
 	resets []func(context.Context) error
 
@@ -61,10 +64,16 @@ func Open(dir string) (_ *State, err error) {
 		}
 	}()
 
-	// Both at once: each waits for the disk a few times.
+	// All at once: each waits for the disk a few times.
 	var logs *sqlite.Logs
-	var logsErr error
+	var messages *sqlite.Messages
+	var logsErr, messagesErr error
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		if s.messages, messagesErr = sqlite.Open(filepath.Join(dir, "messages.db")); messagesErr == nil {
+			messages, messagesErr = sqlite.NewMessages(s.messages)
+		}
+	})
 	wg.Go(func() {
 		if s.logs, logsErr = sqlite.Open(filepath.Join(dir, "logs.db")); logsErr == nil {
 			logs, logsErr = sqlite.NewLogs(s.logs)
@@ -72,11 +81,11 @@ func Open(dir string) (_ *State, err error) {
 	})
 	documents, blobs, err := s.openState(dir)
 	wg.Wait()
-	if err := errors.Join(err, logsErr); err != nil {
+	if err := errors.Join(err, logsErr, messagesErr); err != nil {
 		return nil, err
 	}
-	s.Documents, s.Blobs, s.Logs = documents, blobs, logs
-	s.resets = []func(context.Context) error{documents.Reset, logs.Reset}
+	s.Documents, s.Blobs, s.Logs, s.Messages = documents, blobs, logs, messages
+	s.resets = []func(context.Context) error{documents.Reset, messages.Reset, logs.Reset}
 	return s, nil
 }
 
@@ -121,7 +130,7 @@ func (s *State) Reset(ctx context.Context) error {
 func (s *State) Close() error {
 	s.close.Do(func() {
 		var errs []error
-		for _, db := range []*sqlite.DB{s.state, s.logs} {
+		for _, db := range []*sqlite.DB{s.state, s.logs, s.messages} {
 			if db != nil {
 				errs = append(errs, db.Close())
 			}

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 	switch dir := os.Getenv("PADDOCK_STORE_TEST_DIR"); os.Getenv(childMode) {
 	case "write":
 		writeUntilKilled(dir)
+	case "messages":
+		passMessagesUntilKilled(dir)
 	case "open":
 		openOnce(dir)
 	default:
@@ -56,6 +58,9 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("Logs", func(t *testing.T) {
 		storetest.Logs(t, func(t *testing.T) store.Logs { return open(t, t.TempDir()).Logs })
+	})
+	t.Run("Messages", func(t *testing.T) {
+		storetest.Messages(t, func(t *testing.T) store.Messages { return open(t, t.TempDir()).Messages })
 	})
 }
 

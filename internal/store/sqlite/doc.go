@@ -1,4 +1,4 @@
-// Package sqlite keeps documents, small blobs and log events in SQLite
+// Package sqlite keeps documents, small blobs, log events and messages in SQLite
 // databases, through modernc.org/sqlite: SQLite compiled to Go, so that Paddock
 // stays one binary that cross-compiles.
 //
@@ -21,5 +21,8 @@
 //	documents of 2 KB, durable writes   1 client 2,800/s, 16 clients 18,600/s, 64 clients 25,900/s
 //	documents of 2 KB, Get              64,000/s (15 µs)
 //	log events of 144 bytes, appended   by 1: 3,200/s, by 100: 117,000/s, by 1000: 230,000/s (4.3 ms a batch)
+//	messages of 256 bytes, one a call   16 clients: sends 37,000/s, leases 19,500/s, send, lease and delete 8,000/s
+//	  in an ordered queue               16 clients: sends 28,000/s, leases 14,500/s, send, lease and delete 5,500/s
+//	  beside 1,000,000 others           send, lease and delete 7,300/s; ordered, in 1,000 groups of 1,000, 2,800/s
 //	log events, Read of 100             of a group 0.34 ms, of a stream 0.47 ms, of some streams 0.48 ms (of 100,000)
 package sqlite

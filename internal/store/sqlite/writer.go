@@ -56,6 +56,8 @@ type writer struct {
 	// beforeCommit writes what is written once a commit and not once a request:
 	// counters. It belongs to the writer's goroutine.
 	beforeCommit []func() error
+	// rolledBack forgets what apply has left in memory, after a rollback.
+	rolledBack []func()
 
 	queue   chan *request
 	closing chan struct{}
@@ -206,6 +208,9 @@ func (w *writer) try(batch []*request) error {
 	// transaction is active: the connection is in order either way, or the next
 	// BEGIN says that it is not.
 	_, _ = w.rollback.ExecContext(ctx)
+	for _, f := range w.rolledBack {
+		f()
+	}
 	return err
 }
 
