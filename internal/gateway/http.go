@@ -24,6 +24,7 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 const (
 	maxPayload = 10 << 20 // bytes, of a request and of a response
+	maxEvent   = 6291456  // bytes, of what a function is invoked with: Lambda's limit
 	maxTimeout = 30 * time.Second
 )
 
@@ -161,6 +162,9 @@ func stageOf(api *httpapi.API, req Request) (*httpapi.Stage, string) {
 		return api.Stages[req.Stage], path
 	}
 	first, rest, _ := strings.Cut(path[1:], "/")
+	if name, err := url.PathUnescape(first); err == nil {
+		first = name // some clients send $default as %24default
+	}
 	if s := api.Stages[first]; s != nil && (first != "$default" || req.PathForm) {
 		return s, "/" + rest
 	}
@@ -182,6 +186,9 @@ func (g *Gateway) integrate(c *call) *response {
 	if err != nil {
 		g.log.Error("an event does not encode", "api", c.api.ID, "error", err)
 		return failure(http.StatusInternalServerError, "Internal Server Error")
+	}
+	if len(payload) > maxEvent {
+		return failure(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 	}
 	timeout := c.target.route.Timeout
 	if timeout <= 0 || timeout > maxTimeout {

@@ -196,7 +196,7 @@ func TestStages(t *testing.T) {
 			t.Errorf("%s: rawPath %v, want %s", c.url, w.event["rawPath"], c.rawPath)
 		}
 	}
-	for path, want := range map[string]string{"/$default/a": "/a", "/a": "/a"} {
+	for path, want := range map[string]string{"/$default/a": "/a", "/%24default/a": "/a", "/a": "/a"} {
 		w := newWorld()
 		if s, rest := stageOf(w.api, Request{Path: path, PathForm: true}); s == nil || s.Name != "$default" || rest != want {
 			t.Errorf("path form %s: stage %v, path %s", path, s, rest)
@@ -227,6 +227,10 @@ func TestResponses(t *testing.T) {
 		{"nothing", ``, 500, `{"message":"Internal Server Error"}`, nil},
 		{"a body that is an object", `{"statusCode":200,"body":{"a":1}}`, 500, `{"message":"Internal Server Error"}`, nil},
 		{"a status that is none", `{"statusCode":42}`, 500, `{"message":"Internal Server Error"}`, nil},
+		{"a status that comes before an answer", `{"statusCode":100}`, 500, `{"message":"Internal Server Error"}`, nil},
+		{"a status that ends HTTP", `{"statusCode":101,"headers":{"upgrade":"x"},"body":"x"}`, 500, `{"message":"Internal Server Error"}`, nil},
+		{"a control character in a header", `{"statusCode":200,"headers":{"a":"b\u0001"}}`, 500, `{"message":"Internal Server Error"}`, nil},
+		{"a tab in a header", `{"statusCode":200,"headers":{"a":"b\tc"}}`, 200, "", map[string]string{"A": "b\tc"}},
 		{"broken base64", `{"statusCode":200,"isBase64Encoded":true,"body":"*"}`, 500, `{"message":"Internal Server Error"}`, nil},
 		{"a header that breaks the message", `{"statusCode":200,"headers":{"a":"b\r\nSet-Cookie: x=1"}}`, 500, `{"message":"Internal Server Error"}`, nil},
 	} {
@@ -288,6 +292,9 @@ func TestFailures(t *testing.T) {
 		}, 503, "Service Unavailable"},
 		{"too large", func(_ *world, r *http.Request) {
 			r.Body = io.NopCloser(strings.NewReader(strings.Repeat("x", maxPayload+1)))
+		}, 413, "Request Entity Too Large"},
+		{"too large for a function, as base64", func(_ *world, r *http.Request) {
+			r.Body = io.NopCloser(strings.NewReader(strings.Repeat("x", maxEvent*3/4)))
 		}, 413, "Request Entity Too Large"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -67,11 +67,13 @@ func inferred(payload []byte) (*response, error) {
 	return out, nil
 }
 
-// statusCode takes a number, or a string that is one.
+// statusCode takes a number, or a string that is one. 1xx is not an answer but
+// what comes before one: a client, and a proxy in front, would take what follows
+// for another message, or for no HTTP at all.
 func statusCode(raw json.RawMessage) (int, error) {
 	text := strings.Trim(string(raw), `"`)
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 100 || n > 599 {
+	if err != nil || n < 200 || n > 599 {
 		return 0, errMalformed
 	}
 	return n, nil
@@ -160,7 +162,12 @@ func validHeader(name, value string) bool {
 			return false
 		}
 	}
-	return name != "" && !strings.ContainsAny(value, "\r\n\x00")
+	for _, c := range []byte(value) {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
