@@ -125,24 +125,23 @@ func start(data string, flags ...string) (*Daemon, error) {
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
 	}
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		s := bufio.NewScanner(io.TeeReader(stdout, d.log))
-		for s.Scan() {
-			if rest, ok := strings.CutPrefix(strings.TrimSpace(s.Text()), "listening"); ok {
-				lines <- strings.TrimSpace(rest)
-			}
-		}
-	}()
+	listening := make(chan string, 1)
 	go func() {
 		defer close(d.done)
-		for range lines { // to the end of its output, as Wait wants
+		out := io.TeeReader(stdout, d.log)
+		s := bufio.NewScanner(out)
+		for s.Scan() {
+			if rest, ok := strings.CutPrefix(strings.TrimSpace(s.Text()), "listening"); ok {
+				listening <- strings.TrimSpace(rest)
+				break
+			}
 		}
-		_ = d.cmd.Wait() // its state says how it ended
+		_, _ = io.Copy(io.Discard, out) // to the end of its output, as Wait wants
+		_ = d.cmd.Wait()                // its state says how it ended
 	}()
 	select {
-	case d.URL = <-lines:
+	case d.URL = <-listening:
+	case <-d.done:
 	case <-time.After(60 * time.Second):
 	}
 	if d.URL == "" {
