@@ -231,8 +231,8 @@ func TestClientBreaksOffARequest(t *testing.T) {
 		_ = res.Body.Close()
 		t.Errorf("half a request is answered with %d", res.StatusCode)
 	}
-	if names := listed(t, c); len(names) != 0 {
-		t.Errorf("half a request has made %v", names)
+	if listed(t, c)["half"] {
+		t.Error("half a request has made a function")
 	}
 }
 
