@@ -5,7 +5,10 @@ cd "$(dirname "$0")/.."
 data=$1 listen=$2
 bin/paddock serve --data "$data" --listen "$listen" --show-logs &
 paddock=$!
-trap 'kill -TERM "$paddock" 2>/dev/null; wait "$paddock"' INT TERM
+# A terminal sends Ctrl-C to Paddock too: another signal from here would be its
+# second, which ends it at once.
+trap 'wait "$paddock"; exit' INT
+trap 'kill -TERM "$paddock" 2>/dev/null; wait "$paddock"; exit' TERM
 if ! AWS_ENDPOINT_URL="http://$listen" go run ./examples/hello/deploy -pid "$paddock"; then
   kill -TERM "$paddock" 2>/dev/null || true
   wait "$paddock" || true

@@ -82,7 +82,8 @@ func run(dir string, pid int) error {
 	return nil
 }
 
-// ready waits until the server answers.
+// ready waits until the server answers. Where the server could not have its
+// port, somebody else's may answer there, which is not to get the example.
 func ready(ctx context.Context, endpoint string, pid int) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -90,13 +91,15 @@ func ready(ctx context.Context, endpoint string, pid int) error {
 		res, err := http.Get(endpoint + "/_paddock/health")
 		if err == nil {
 			res.Body.Close()
+		}
+		if pid != 0 && syscall.Kill(pid, 0) != nil {
+			return errors.New("the server has ended before it was ready; its message is above")
+		}
+		if err == nil {
 			if res.StatusCode == http.StatusOK {
 				return nil
 			}
 			return fmt.Errorf("%s answers its health page with %s", endpoint, res.Status)
-		}
-		if pid != 0 && syscall.Kill(pid, 0) != nil {
-			return errors.New("the server has ended before it was ready; its message is above")
 		}
 		select {
 		case <-ctx.Done():
