@@ -134,7 +134,7 @@ func (e *environment) boot(ctx context.Context, limit time.Duration) (f *failure
 		e.log.say(rt.Notice + "\n")
 	}
 	box, err := e.inv.opts.Driver.New(ctx, &sandbox.Spec{
-		ID: e.id, Code: e.v.CodeDir, Lang: rt.Lang, Bootstrap: rt.Bootstrap,
+		ID: e.id, Code: e.v.CodeDir, Layers: e.v.LayerDirs, Lang: rt.Lang, Bootstrap: rt.Bootstrap,
 		MemoryMB: e.v.MemoryMB, EphemeralMB: e.v.EphemeralMB,
 	})
 	if err != nil {

@@ -16,8 +16,9 @@ const maxZipped = 52428800
 
 // code is an archive that was checked and may be stored.
 type code struct {
-	zip    []byte
-	sha256 string // lower-case hex
+	zip     []byte
+	sha256  string // lower-case hex
+	archive *archive.Archive
 	// whole is set for a small archive: all of it has been read and is right, and
 	// unpacking it is no matter, so that it can wait until the function runs.
 	whole bool
@@ -56,7 +57,15 @@ func takeCode(ctx context.Context, zip []byte, s3Bucket, s3Key, s3Version, image
 		}
 	}
 	sum := sha256.Sum256(zip)
-	return &code{zip: zip, sha256: hex.EncodeToString(sum[:]), whole: small}, nil
+	return &code{zip: zip, sha256: hex.EncodeToString(sum[:]), archive: a, whole: small}, nil
+}
+
+// verify reads all of the archive, where that has not been done.
+func (c *code) verify(ctx context.Context) error {
+	if c.whole {
+		return nil
+	}
+	return archiveError(c.archive.Verify(ctx))
 }
 
 // store keeps the archive. release ends the hold that keeps it from being

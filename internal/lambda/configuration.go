@@ -36,7 +36,6 @@ type settings struct {
 	Environment            *api.Environment
 	KMSKeyArn              *string
 	TracingConfig          *api.TracingConfig
-	Layers                 []string
 	FileSystemConfigs      []*api.FileSystemConfig
 	ImageConfig            *api.ImageConfig
 	EphemeralStorage       *api.EphemeralStorage
@@ -69,9 +68,6 @@ func (c *settings) check() error {
 	}
 	if deref(c.KMSKeyArn) != "" {
 		return unsupported("KMSKeyArn")
-	}
-	if len(c.Layers) > 0 {
-		return unsupported("Layers")
 	}
 	if len(c.FileSystemConfigs) > 0 {
 		return unsupported("FileSystemConfigs")
@@ -239,6 +235,7 @@ func (v *version) listed(r ref, qualifier string) *api.FunctionConfiguration {
 		},
 		LoggingConfig: &api.LoggingConfig{LogFormat: new(api.LogFormat(d.Logging.Format)), LogGroup: new(d.Logging.Group)},
 	}
+	c.Layers = describeLayers(d.Layers)
 	if d.Environment != nil {
 		c.Environment = &api.EnvironmentResponse{Variables: d.Environment}
 	}

@@ -90,8 +90,36 @@ var Settings = []coverage.Setting{
 		Note: "An empty one, which means none, is taken.",
 	},
 	{
-		Operation: configure, Setting: "Layers", Status: coverage.Refused,
-		Note: "An empty list is taken.",
+		Operation: configure, Setting: "Layers", Status: coverage.Works,
+		Note: "Layers of other accounts too, where their policy says so. As on AWS, what a layer says it is compatible with is not compared with the function.",
+	},
+	{
+		Operation: "PublishLayerVersion", Setting: "Content.ZipFile", Status: coverage.Works,
+		Note: "Unpacked as function code is, when a function first uses it.",
+	},
+	{
+		Operation: "PublishLayerVersion", Setting: "Content.S3Bucket, Content.S3Key, Content.S3ObjectVersion", Status: coverage.Refused,
+		Note: "The archive has to come with the request.",
+	},
+	{
+		Operation: "PublishLayerVersion, ListLayers, ListLayerVersions", Setting: "CompatibleRuntimes, CompatibleArchitectures, CompatibleRuntime, CompatibleArchitecture", Status: coverage.Works,
+		Note: "For filtering only, as on AWS.",
+	},
+	{
+		Operation: "GetLayerVersion, GetLayerVersionByArn", Setting: "Content.Location", Status: coverage.Works,
+		Note: "A URL on Paddock itself, valid for ten minutes or until Paddock restarts.",
+	},
+	{
+		Operation: "DeleteLayerVersion", Status: coverage.Works,
+		Note: "Functions that use the version go on with it; its archive is deleted with the last of them.",
+	},
+	{
+		Operation: "AddLayerVersionPermission, RemoveLayerVersionPermission, GetLayerVersionPolicy", Setting: "Principal", Status: coverage.Works,
+		Note: "Enforced when another account reads the version or gives it to a function.",
+	},
+	{
+		Operation: "AddLayerVersionPermission", Setting: "OrganizationId", Status: coverage.StoredOnly,
+		Note: "There are no organizations: such a statement allows nobody.",
 	},
 	{
 		Operation: configure, Setting: "FileSystemConfigs", Status: coverage.Refused,

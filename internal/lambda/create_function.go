@@ -31,16 +31,26 @@ func (s *Service) CreateFunction(ctx context.Context, in *api.CreateFunctionRequ
 		return nil, alreadyExists(r)
 	}
 
+	layers, releaseLayers, err := s.layersOf(ctx, in.Layers)
+	if err != nil {
+		return nil, err
+	}
+	defer releaseLayers()
+	if err := fits(taken.archive.UnzippedSize, layers); err != nil {
+		return nil, err
+	}
+	doc.Latest.Layers = layers
+
 	release, err := s.store(ctx, taken)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 
-	// A small archive's function is active at once, though AWS's answer is always
-	// Pending; a large one's when it is unpacked.
-	begin := creating
-	if taken.whole {
+	// A function of small archives is active at once, though AWS's answer is always
+	// Pending; one with a large one when it is unpacked.
+	begin, small := creating, taken.whole && allSmall(layers)
+	if small {
 		begin = newVersion
 	}
 	scope := scopeKey{r.account, r.region}
@@ -65,8 +75,8 @@ func (s *Service) CreateFunction(ctx context.Context, in *api.CreateFunctionRequ
 	}
 	out := shown.configuration(r, "") // unqualified even where it is published
 	showPending(out)
-	if !taken.whole {
-		s.activate(taken.sha256, states...)
+	if !small {
+		s.activate(states...)
 	}
 	return out, nil
 }
@@ -80,7 +90,7 @@ func (s *Service) newFunction(ctx context.Context, r ref, in *api.CreateFunction
 		Runtime: in.Runtime, Role: in.Role, Handler: in.Handler, Description: in.Description,
 		Timeout: in.Timeout, MemorySize: in.MemorySize, VpcConfig: in.VpcConfig,
 		DeadLetterConfig: in.DeadLetterConfig, Environment: in.Environment, KMSKeyArn: in.KMSKeyArn,
-		TracingConfig: in.TracingConfig, Layers: in.Layers, FileSystemConfigs: in.FileSystemConfigs,
+		TracingConfig: in.TracingConfig, FileSystemConfigs: in.FileSystemConfigs,
 		ImageConfig: in.ImageConfig, EphemeralStorage: in.EphemeralStorage, SnapStart: in.SnapStart,
 		LoggingConfig: in.LoggingConfig, CapacityProviderConfig: in.CapacityProviderConfig,
 		DurableConfig: in.DurableConfig,

@@ -151,7 +151,7 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		{"vpc", func(in *req) { in.VpcConfig = &api.VpcConfig{SubnetIds: []string{"subnet-1"}} }, unsupportedErr("VpcConfig")},
 		{"dead letter", func(in *req) { in.DeadLetterConfig = &api.DeadLetterConfig{TargetArn: new("arn:x")} }, unsupportedErr("DeadLetterConfig")},
 		{"kms", func(in *req) { in.KMSKeyArn = new("arn:aws:kms:x") }, unsupportedErr("KMSKeyArn")},
-		{"layers", func(in *req) { in.Layers = []string{"arn:l"} }, unsupportedErr("Layers")},
+		{"layers", func(in *req) { in.Layers = []string{"arn:l"} }, "400 ValidationException: 1 validation error detected: Value '[arn:l]' at 'layers' failed to satisfy constraint: …"},
 		{"efs", func(in *req) { in.FileSystemConfigs = []*api.FileSystemConfig{{}} }, unsupportedErr("FileSystemConfigs")},
 		{"snap start", func(in *req) { in.SnapStart = &api.SnapStart{ApplyOn: new(api.SnapStartApplyOnPublishedVersions)} }, unsupportedErr("SnapStart on PublishedVersions")},
 		{"code signing", func(in *req) { in.CodeSigningConfigArn = new("arn:c") }, unsupportedErr("CodeSigningConfigArn")},

@@ -22,7 +22,8 @@ func (s *Service) GetAccountSettings(ctx context.Context, _ *api.GetAccountSetti
 		return nil, err
 	}
 	id := identity.Of(ctx)
-	var functions, size int64
+	var functions int64
+	size := s.layers.size(id.Account, id.Region)
 	if scope := s.index.scope(scopeKey{id.Account, id.Region}, false); scope != nil {
 		for _, name := range scope.list("", true, scope.count()) {
 			snap, err := s.index.lookup(id.Account, id.Region, name)

@@ -24,6 +24,7 @@ const (
 	kindPolicy   = "policy"   // a policyDoc for each qualifier; "$LATEST" is the function itself
 
 	kindConcurrency = "concurrency" // one concurrencyDoc, where concurrency is reserved
+	kindProvisioned = "provisioned" // a provisionedDoc for each version or alias that has some
 )
 
 type docKey struct{ account, region, name, kind, item string }
@@ -88,6 +89,7 @@ type versionDoc struct {
 	Tracing      string            `json:"tracing"`
 	Architecture string            `json:"architecture"`
 	Logging      loggingDoc        `json:"logging"`
+	Layers       []usedLayer       `json:"layers,omitempty"` // in the order in which they cover each other
 }
 
 type loggingDoc struct {
@@ -111,6 +113,11 @@ type policyDoc struct {
 
 type concurrencyDoc struct {
 	Reserved int32 `json:"reserved"`
+}
+
+type provisionedDoc struct {
+	Requested    int32     `json:"requested"`
+	LastModified time.Time `json:"lastModified"`
 }
 
 // contentHash is equal for versions that differ in nothing a user set.

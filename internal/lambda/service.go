@@ -60,6 +60,8 @@ type Service struct {
 	log   *slog.Logger
 	index index
 	refs  codeRefs
+	// layers is what refs counts beside the index's versions.
+	layers layerArchives
 
 	capacity capacity
 	// tokenKey signs the URLs of code archives; it lives as long as the process,
@@ -101,10 +103,17 @@ func New(opts Options) (*Service, error) {
 	rand.Read(s.tokenKey) // never fails
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.refs.init(s)
+	s.layers.refs, s.layers.watched = &s.refs, &s.index.watched
 	s.index.hooks = hooks{
-		added: func(v *version) { s.refs.add(v.doc.CodeSHA256) },
+		added: func(v *version) {
+			for _, sha := range v.doc.archives() {
+				s.refs.add(sha)
+			}
+		},
 		removed: func(v *version, gone bool) {
-			s.refs.drop(v.doc.CodeSHA256)
+			for _, sha := range v.doc.archives() {
+				s.refs.drop(sha)
+			}
 			if gone {
 				s.opts.Invoker.Retire(v.proto.ARN)
 			}
@@ -137,7 +146,7 @@ func (s *Service) load() error {
 		return fmt.Errorf("lambda: load: %w", err)
 	}
 	for _, d := range docs {
-		if err := s.index.apply(d, nil); err != nil {
+		if err := s.take(d, nil); err != nil {
 			return fmt.Errorf("lambda: load: %w", err)
 		}
 	}
@@ -163,7 +172,7 @@ func (s *Service) follow(watch store.Watch) {
 			continue
 		}
 		for _, d := range docs {
-			if err := s.index.apply(d, nil); err != nil {
+			if err := s.take(d, nil); err != nil {
 				s.log.Error("a function's document cannot be read", "key", d.Key, "error", err)
 			}
 		}
@@ -178,6 +187,7 @@ func (s *Service) follow(watch store.Watch) {
 		for _, d := range docs {
 			if d.Value == nil {
 				s.index.forget(d)
+				s.layers.forget(d)
 			}
 		}
 	}
@@ -252,12 +262,20 @@ func (s *Service) change(ctx context.Context, made map[string]*version, writes .
 			continue
 		}
 		d := store.Document{Key: w.Key, Value: w.Value, Revision: revision}
-		if err := s.index.apply(d, made); err != nil {
+		if err := s.take(d, made); err != nil {
 			return err
 		}
 		docs = append(docs, d)
 	}
 	return s.allotFor(docs)
+}
+
+// take lets all that is kept in memory know of a document's new state.
+func (s *Service) take(d store.Document, made map[string]*version) error {
+	if err := s.layers.apply(d); err != nil {
+		return err
+	}
+	return s.index.apply(d, made)
 }
 
 // refresh takes the stored state of a function's settings, after a conditional
@@ -292,7 +310,7 @@ func (s *Service) retry(ctx context.Context, k docKey, f func() error) error {
 	return err
 }
 
-// Reset deletes every function of every account. Running invocations finish.
+// Reset deletes every function and layer of every account. Running invocations finish.
 func (s *Service) Reset(ctx context.Context) error {
 	if err := s.wait(ctx); err != nil {
 		return err

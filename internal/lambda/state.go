@@ -33,7 +33,7 @@ const (
 // whether it can run.
 type version struct {
 	doc   *versionDoc
-	proto function.Version // all but CodeDir
+	proto function.Version // all but CodeDir and LayerDirs
 
 	// serving is what invocations run: nil until there is something to run. While
 	// an update is under way, and after one failed, it is the state before.
@@ -100,8 +100,8 @@ func updating(scope scopeKey, name string, doc *versionDoc, old *version) *versi
 	return v
 }
 
-// succeeding returns the state that follows old with the same code: it can run
-// at once where old could. Where nothing that matters to an environment has
+// succeeding returns the state that follows old with the same code and layers:
+// it can run at once where old could. Where nothing that matters to an environment has
 // changed, environments of old go on.
 func succeeding(scope scopeKey, name string, doc *versionDoc, old *version) *version {
 	v := newVersion(scope, name, doc)
@@ -114,19 +114,19 @@ func succeeding(scope scopeKey, name string, doc *versionDoc, old *version) *ver
 		// After a failed update this is the code before it, which goes on as it was.
 		v.serving.Store(was)
 	default:
-		v.serve(was.CodeDir)
+		v.serve(folders{was.CodeDir, was.LayerDirs})
 	}
 	return v
 }
 
-func (v *version) serve(dir string) {
+func (v *version) serve(at folders) {
 	f := v.proto
-	f.CodeDir = dir
+	f.CodeDir, f.LayerDirs = at.code, at.layers
 	v.serving.Store(&f)
 }
 
 // sameEnvironment reports whether an environment made for a serves b as well:
-// they differ in nothing but RevisionID and CodeDir.
+// they differ in nothing but RevisionID, CodeDir and LayerDirs.
 func sameEnvironment(a, b *function.Version) bool {
 	x, y := *a, *b
 	x.Environment, y.Environment = nil, nil
@@ -139,12 +139,12 @@ func sameEnvironment(a, b *function.Version) bool {
 }
 
 // activate unpacks the code of versions that an operation made, in the
-// background, and settles their state. They share one archive.
-func (s *Service) activate(sha string, versions ...*version) {
+// background, and settles their state. They share one archive, and their layers.
+func (s *Service) activate(versions ...*version) {
 	s.background.Go(func() {
-		dir, err := s.opts.Code.Ensure(s.ctx, sha)
+		at, err := s.unpack(s.ctx, versions[0].doc)
 		for _, v := range versions {
-			v.settle(dir, err)
+			v.settle(at, err)
 		}
 		if err != nil && s.ctx.Err() == nil {
 			s.log.Warn("a function's code cannot be unpacked", "function", versions[0].proto.ARN, "error", err)
@@ -152,10 +152,10 @@ func (s *Service) activate(sha string, versions ...*version) {
 	})
 }
 
-func (v *version) settle(dir string, err error) {
+func (v *version) settle(at folders, err error) {
 	before := v.status.Load().phase
 	if err == nil {
-		v.serve(dir)
+		v.serve(at)
 		v.status.Store(&status{phase: phaseReady})
 	} else {
 		st := failure(err)
@@ -202,7 +202,7 @@ func (s *Service) ready(ctx context.Context, v *version) (*function.Version, err
 	case phaseFailed, phaseUpdateFailed:
 		return nil, inState(api.StateFailed)
 	}
-	dir, err := s.opts.Code.Ensure(ctx, v.doc.CodeSHA256)
+	at, err := s.unpack(ctx, v.doc)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -216,7 +216,7 @@ func (s *Service) ready(ctx context.Context, v *version) (*function.Version, err
 	// Several invocations may come here at once: the first one's value stays, so
 	// that they share environments.
 	f := v.proto
-	f.CodeDir = dir
+	f.CodeDir, f.LayerDirs = at.code, at.layers
 	if v.serving.CompareAndSwap(nil, &f) {
 		v.status.Store(&status{phase: phaseReady})
 		return &f, nil

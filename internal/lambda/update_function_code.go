@@ -40,6 +40,9 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	if err != nil {
 		return nil, err
 	}
+	if err := fits(taken.archive.UnzippedSize, doc.Latest.Layers); err != nil {
+		return nil, err
+	}
 	doc.Latest.CodeSHA256, doc.Latest.CodeSize = taken.sha256, int64(len(taken.zip))
 	doc.Latest.RevisionID, doc.Latest.LastModified = newRevisionID(), s.opts.Now()
 
@@ -83,7 +86,7 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	default:
 		out = updated.configuration(r, "")
 	}
-	s.activate(taken.sha256, states...)
+	s.activate(states...)
 	return out, nil
 }
 

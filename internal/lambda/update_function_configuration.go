@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"context"
+	"slices"
 
 	api "github.com/paddock-run/paddock/internal/api/lambda"
 	"github.com/paddock-run/paddock/internal/store"
@@ -11,7 +12,8 @@ import (
 // https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
 //
 // The new configuration is in force when the call returns, though the answer
-// says InProgress, as AWS's always does.
+// says InProgress, as AWS's always does; only large new layers are waited for
+// as new code is.
 func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *api.UpdateFunctionConfigurationRequest) (*api.FunctionConfiguration, error) {
 	r, err := locateFunction(ctx, "UpdateFunctionConfiguration", in.FunctionName)
 	if err != nil {
@@ -21,7 +23,7 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *api.Updat
 		Runtime: in.Runtime, Role: in.Role, Handler: in.Handler, Description: in.Description,
 		Timeout: in.Timeout, MemorySize: in.MemorySize, VpcConfig: in.VpcConfig,
 		DeadLetterConfig: in.DeadLetterConfig, Environment: in.Environment, KMSKeyArn: in.KMSKeyArn,
-		TracingConfig: in.TracingConfig, Layers: in.Layers, FileSystemConfigs: in.FileSystemConfigs,
+		TracingConfig: in.TracingConfig, FileSystemConfigs: in.FileSystemConfigs,
 		ImageConfig: in.ImageConfig, EphemeralStorage: in.EphemeralStorage, SnapStart: in.SnapStart,
 		LoggingConfig: in.LoggingConfig, CapacityProviderConfig: in.CapacityProviderConfig,
 		DurableConfig: in.DurableConfig,
@@ -47,13 +49,31 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *api.Updat
 		return nil, err
 	}
 	doc.Latest.RevisionID, doc.Latest.LastModified = newRevisionID(), s.opts.Now()
-	updated := succeeding(scopeKey{r.account, r.region}, r.name, &doc.Latest, snap.latest)
+	become := succeeding
+	if in.Layers != nil {
+		layers, release, err := s.layersOf(ctx, in.Layers)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		if err := s.fitsStored(ctx, doc.Latest.CodeSHA256, layers); err != nil {
+			return nil, err
+		}
+		if !slices.Equal(layers, doc.Latest.Layers) {
+			doc.Latest.Layers = layers
+			become = relayering
+		}
+	}
+	updated := become(scopeKey{r.account, r.region}, r.name, &doc.Latest, snap.latest)
 	err = s.change(ctx, map[string]*version{latest: updated},
 		put(r.key(kindFunction, ""), &doc, store.AtRevision(snap.revision)))
 	if err != nil {
 		return nil, s.lost(ctx, r, err)
 	}
 	out := updated.configuration(r, "")
+	if updated.settled != nil {
+		s.activate(updated)
+	}
 	if deref(out.State) == api.StateActive {
 		showInProgress(out)
 	}

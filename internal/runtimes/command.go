@@ -89,7 +89,7 @@ func (r *Runtime) environment(layout sandbox.Layout, v *function.Version) []stri
 	env := []string{
 		"LANG=en_US.UTF-8",
 		"TZ=:UTC",
-		"PATH=" + r.searchPath(lang),
+		"PATH=" + r.searchPath(lang, layout.Opt),
 		"LD_LIBRARY_PATH=" + join(under(lang, "lib"), "/lib64", "/usr/lib64",
 			layout.Runtime, under(layout.Runtime, "lib"), layout.Task, under(layout.Task, "lib"), under(layout.Opt, "lib")),
 		"LAMBDA_TASK_ROOT=" + layout.Task,
@@ -112,8 +112,8 @@ func (r *Runtime) environment(layout sandbox.Layout, v *function.Version) []stri
 
 // searchPath is Lambda's PATH, and on hosts that keep their programs elsewhere
 // (Homebrew's) the interpreter's folder too.
-func (r *Runtime) searchPath(lang string) string {
-	dirs := []string{"/usr/local/bin", "/usr/bin", "/bin", "/opt/bin"}
+func (r *Runtime) searchPath(lang, opt string) string {
+	dirs := []string{"/usr/local/bin", "/usr/bin", "/bin", path.Join(opt, "bin")}
 	if lang != "" {
 		dirs = append([]string{path.Join(lang, "bin")}, dirs...)
 	} else if r.Interpreter.Path != "" {

@@ -56,7 +56,7 @@ func TestCommand(t *testing.T) {
 		{
 			name: "pyenv's Python as a plain process", rt: runtimeOf(t, "python3.12", pyenv), layout: ofProcess,
 			want: Command{Path: pyenv.Path, Args: []string{pyenv.Path, "-X", "utf8", "/data/runtimes/python-1/bootstrap.py", "/data/opt/1"}},
-			env:  []string{"PATH=/root/.pyenv/versions/3.12.1/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin", "LAMBDA_TASK_ROOT=/data/code/1"},
+			env:  []string{"PATH=/root/.pyenv/versions/3.12.1/bin:/usr/local/bin:/usr/bin:/bin:/data/opt/1/bin", "LAMBDA_TASK_ROOT=/data/code/1"},
 		},
 		{
 			name: "nvm's Node.js", rt: runtimeOf(t, "nodejs22.x", nvm), layout: lambdaLayout, v: function.Version{MemoryMB: 128},
