@@ -98,6 +98,16 @@ type Invoker interface {
 	Retire(arn string)
 }
 
+// Provisioned is what there is of a version's provisioned concurrency.
+type Provisioned struct {
+	Wanted      int
+	Initialized int // at work or not
+	// Complete: there have been as many as are wanted.
+	Complete bool
+	// Reason says why the last environment could not be had; empty: it could.
+	Reason string
+}
+
 // ErrThrottled: a concurrency limit is reached. Its text is the Reason of
 // AWS's TooManyRequestsException.
 type ErrThrottled struct{ Reason string }

@@ -69,8 +69,9 @@ func (s slot) release() {
 	}
 }
 
-// admit takes a slot for an invocation, or says why there is none.
-func (c *concurrency) admit() (slot, error) {
+// admit takes a slot for an invocation that runs in p, or says why there is none.
+func (p *pool) admit() (slot, error) {
+	c := p.concurrency
 	running := c.running.Add(1)
 	if reserved := c.reserved.Load(); reserved != noReservation {
 		if running > reserved {
@@ -78,6 +79,12 @@ func (c *concurrency) admit() (slot, error) {
 			return slot{}, &function.ErrThrottled{Reason: reasonReserved}
 		}
 		return slot{of: c}, nil
+	}
+	if live := p.kept.live.Load(); live > 0 {
+		if p.kept.running.Add(1) <= live {
+			return slot{of: c, from: &p.kept.running}, nil
+		}
+		p.kept.running.Add(-1)
 	}
 	a := c.account
 	if a.running.Add(1) > a.unreserved.Load() {

@@ -62,6 +62,7 @@ type environment struct {
 	// What boot makes. Only boot and end change it, while nobody else uses it.
 	box  sandbox.Sandbox
 	api  *runtimeapi.Server
+	aws  *endpoint // nil: there is none
 	proc sandbox.Process
 
 	booted chan *failure // from the Runtime API to boot: nil when ready
@@ -78,22 +79,36 @@ type environment struct {
 
 	memoryMB   int // guarded by whoever ends an invocation
 	memoryRead time.Time
+
+	provisioned bool // it is one of those that are kept
+	// Guarded by the pool:
+	counted bool // among the live ones of those that are kept
+	used    bool // it was given to a request
 }
 
-func newEnvironment(p *pool) *environment {
+func newEnvironment(p *pool, provisioned bool) *environment {
 	id := randomHex(16)
 	v := p.v
 	stream := time.Now().UTC().Format("2006/01/02") + "/[" + v.Version + "]" + id
 	e := &environment{
 		inv: p.inv, pool: p, v: v, id: id,
-		credentials: p.inv.opts.Credentials(v),
+		credentials: randomCredentials(),
+		provisioned: provisioned,
 		log:         &journal{sink: p.inv.opts.Logs, account: v.Account, region: v.Region, group: v.LogGroup, stream: stream},
-		says:        newPlatform(v, stream),
+		says:        newPlatform(v, stream, initialization(provisioned)),
 		booted:      make(chan *failure, 2),
 	}
 	e.deadline = stoppedTimer(e.onDeadline)
 	e.rest = stoppedTimer(e.onRest)
 	return e
+}
+
+// initialization is what AWS_LAMBDA_INITIALIZATION_TYPE says.
+func initialization(provisioned bool) string {
+	if provisioned {
+		return "provisioned-concurrency"
+	}
+	return "on-demand"
 }
 
 func stoppedTimer(f func()) *time.Timer {
@@ -106,7 +121,11 @@ func stoppedTimer(f func()) *time.Timer {
 func (e *environment) start(ctx context.Context) *failure {
 	e.log.say(e.says.initStart())
 	began := time.Now()
-	f := e.boot(ctx, min(initLimit, e.inv.opts.InitLimit))
+	limit := min(initLimit, e.inv.opts.InitLimit)
+	if e.provisioned {
+		limit = max(provisionedInit, e.v.Timeout)
+	}
+	f := e.boot(ctx, limit)
 	took := time.Since(began)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -155,6 +174,9 @@ func (e *environment) boot(ctx context.Context, limit time.Duration) (f *failure
 	e.phase = phaseInit
 	e.mu.Unlock()
 	e.api = runtimeapi.Serve(ln, e)
+	if err := e.openEndpoint(); err != nil {
+		return &failure{err: err}
+	}
 	if f := e.startRuntime(ctx, rt, ln.Addr().String()); f != nil {
 		return f
 	}
@@ -183,6 +205,7 @@ func (e *environment) boot(ctx context.Context, limit time.Duration) (f *failure
 	if f != nil {
 		return f
 	}
+	e.limitCPU()
 	go e.watch(e.proc)
 	return nil
 }
@@ -413,7 +436,7 @@ func (e *environment) onRest() {
 	}
 	if e.frozen {
 		e.mu.Unlock()
-		if e.pool.take(e) {
+		if !e.provisioned && e.pool.take(e) {
 			e.shutdown()
 		}
 		return
@@ -558,6 +581,7 @@ func (e *environment) end() {
 	if e.api != nil {
 		e.api.Close()
 	}
+	e.closeEndpoint()
 	e.log.hangUp()
 	e.mu.Lock()
 	e.proc = nil

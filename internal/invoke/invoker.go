@@ -50,11 +50,12 @@ type Options struct {
 	// Starts limits how many environments initialize at a time (those that take
 	// longer than a second do not count); 0: twice the CPUs, at least 4.
 	Starts int
-	// AWSEndpoint becomes AWS_ENDPOINT_URL in the functions; empty: not set.
-	AWSEndpoint string
-	// Credentials makes what an environment signs its AWS requests with; nil:
-	// random ones.
-	Credentials func(*function.Version) Credentials
+	// AWS is the AWS endpoint that functions find as AWS_ENDPOINT_URL; nil: none,
+	// and credentials that nothing knows.
+	AWS AWS
+	// NoCPUQuota gives functions all of the machine's processors: else they have
+	// a share in proportion to their memory, as on AWS Lambda.
+	NoCPUQuota bool
 	// Events limits how many asynchronous invocations wait, those that wait to be
 	// retried included; 0: 10 000.
 	Events int
@@ -109,9 +110,6 @@ func New(opts Options) *Invoker {
 	}
 	if opts.Starts == 0 {
 		opts.Starts = max(4, 2*runtime.GOMAXPROCS(0))
-	}
-	if opts.Credentials == nil {
-		opts.Credentials = randomCredentials
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
@@ -211,7 +209,7 @@ func (r *run) release() {
 func (i *Invoker) begin(ctx context.Context, inv *function.Invocation, stream bool) (*run, *outcome, error) {
 	v := inv.Version
 	p := i.pool(v)
-	slot, err := p.concurrency.admit()
+	slot, err := p.admit()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -42,9 +42,11 @@ type platform struct {
 	json    bool
 	runtime string // "python:3.13"
 	arn     string // of the runtime version
+
+	initialization string // "on-demand" or "provisioned-concurrency"
 }
 
-func newPlatform(v *function.Version, stream string) *platform {
+func newPlatform(v *function.Version, stream, initialization string) *platform {
 	name := strings.TrimSuffix(v.Runtime, ".x")
 	if i := strings.IndexAny(name, "0123456789"); i > 0 && !strings.HasPrefix(name, "provided") {
 		name = name[:i] + ":" + name[i:]
@@ -57,7 +59,7 @@ func newPlatform(v *function.Version, stream string) *platform {
 	}
 	sum := sha256.Sum256([]byte("paddock/" + v.Runtime)) // as GetFunction's RuntimeVersionConfig has it
 	return &platform{
-		v: v, stream: stream, json: v.LogFormat == "JSON",
+		v: v, stream: stream, json: v.LogFormat == "JSON", initialization: initialization,
 		runtime: name,
 		arn:     "arn:" + partition + ":lambda:" + v.Region + "::runtime:" + hex.EncodeToString(sum[:]),
 	}
@@ -103,7 +105,7 @@ func (p *platform) initStart() string {
 		FunctionVersion    string `json:"functionVersion"`
 		InstanceID         string `json:"instanceId"`
 		InstanceMaxMemory  int    `json:"instanceMaxMemory"`
-	}{"on-demand", "init", p.runtime, p.arn, p.v.Name, p.v.Version, p.stream, p.v.MemoryMB << 20})
+	}{p.initialization, "init", p.runtime, p.arn, p.v.Name, p.v.Version, p.stream, p.v.MemoryMB << 20})
 }
 
 // initReport is only said of an initialization that failed.
@@ -124,7 +126,7 @@ func (p *platform) initReport(phase string, took time.Duration, status, errorTyp
 		Status             string             `json:"status"`
 		ErrorType          string             `json:"errorType,omitempty"`
 		Metrics            map[string]float64 `json:"metrics"`
-	}{"on-demand", phase, status, errorType, map[string]float64{"durationMs": ms(took)}})
+	}{p.initialization, phase, status, errorType, map[string]float64{"durationMs": ms(took)}})
 }
 
 func (p *platform) start(inv *function.Invocation) string {

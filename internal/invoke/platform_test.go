@@ -11,7 +11,7 @@ import (
 
 func TestReportLine(t *testing.T) {
 	v := &function.Version{Runtime: "python3.13", Region: "eu-west-1", ARN: "arn:aws-cn:lambda:x", Version: "7", MemoryMB: 256, Timeout: 3 * time.Second}
-	p := newPlatform(v, "stream")
+	p := newPlatform(v, "stream", "on-demand")
 	inv := &function.Invocation{Version: v, RequestID: "id"}
 	trace := "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
 	for want, r := range map[string]*report{
@@ -38,7 +38,7 @@ func TestRuntimeVersions(t *testing.T) {
 	for id, want := range map[string]string{
 		"python3.13": "python:3.13", "nodejs22.x": "nodejs:22", "provided.al2023": "provided:al2023", "provided.al2": "provided:al2", "java21": "java:21", "dotnet8": "dotnet:8",
 	} {
-		if got := newPlatform(&function.Version{Runtime: id}, "").runtime; got != want {
+		if got := newPlatform(&function.Version{Runtime: id}, "", "on-demand").runtime; got != want {
 			t.Errorf("%s: %s, want %s", id, got, want)
 		}
 	}
@@ -48,7 +48,7 @@ func TestSystemLogLevel(t *testing.T) {
 	good, bad := &report{status: statusSuccess}, &report{status: statusError, errorType: errorExit}
 	for level, want := range map[string]string{"DEBUG": "initStart initReport start report report", "": "initStart initReport start report report", "INFO": "initStart initReport start report report", "WARN": "initReport report"} {
 		v := &function.Version{LogFormat: "JSON", SystemLogLevel: level}
-		p := newPlatform(v, "s")
+		p := newPlatform(v, "s", "on-demand")
 		inv := &function.Invocation{Version: v, RequestID: "id"}
 		all := p.initStart() + p.initReport("init", 1, statusError, errorExit) + p.start(inv) + p.end(inv) + p.report(inv, "", good) + p.report(inv, "", bad)
 		var kinds []string

@@ -31,7 +31,8 @@ type pool struct {
 	lineage     string       // of the traces
 
 	mu       sync.Mutex
-	idle     []*environment // the one used last at the end
+	kept     provision
+	idle     []*environment // the one used last at the end; none of those that are kept
 	waiting  []*waiter      // the one that came first at the start
 	starting int            // environments in their Init phase
 	freeing  int            // environments that have answered and will ask for more at once
@@ -53,10 +54,7 @@ func newPool(inv *Invoker, v *function.Version) *pool {
 // nothing behind but perhaps an idle environment.
 func (p *pool) acquire(ctx context.Context) (*environment, error) {
 	p.mu.Lock()
-	if n := len(p.idle); n > 0 {
-		e := p.idle[n-1]
-		p.idle[n-1] = nil
-		p.idle = p.idle[:n-1]
+	if e := p.pop(); e != nil {
 		p.mu.Unlock()
 		return e, nil
 	}
@@ -86,6 +84,23 @@ func (p *pool) acquire(ctx context.Context) (*environment, error) {
 	return nil, ctx.Err()
 }
 
+// pop takes an idle environment, if there is one; the lock is held.
+func (p *pool) pop() *environment {
+	from := &p.kept.ready
+	if len(*from) == 0 {
+		from = &p.idle
+	}
+	n := len(*from)
+	if n == 0 {
+		return nil
+	}
+	e := (*from)[n-1]
+	(*from)[n-1] = nil
+	*from = (*from)[:n-1]
+	e.used = true
+	return e
+}
+
 // startFor no longer counts, for one that still waits, on environments that were
 // about to be free.
 func (p *pool) startFor(w *waiter) {
@@ -99,7 +114,7 @@ func (p *pool) startFor(w *waiter) {
 // startOne is called with the lock held.
 func (p *pool) startOne() {
 	p.starting++
-	e := newEnvironment(p)
+	e := newEnvironment(p, false)
 	p.inv.living.add(e)
 	go p.start(e)
 }
@@ -109,14 +124,12 @@ func (p *pool) startOne() {
 // not wanted any more when it is their turn, because those that were free first
 // have served the requests.
 func (p *pool) start(e *environment) {
-	select {
-	case p.inv.starts <- struct{}{}:
-	case <-p.inv.life.Done():
-		p.refuse(e, function.ErrShuttingDown)
+	done, err := p.turn()
+	if err != nil {
+		p.refuse(e, err)
 		return
 	}
-	turn := sync.OnceFunc(func() { <-p.inv.starts })
-	defer turn()
+	defer done()
 	p.mu.Lock()
 	if len(p.waiting) < p.starting {
 		p.starting--
@@ -126,9 +139,8 @@ func (p *pool) start(e *environment) {
 	}
 	p.mu.Unlock()
 
-	defer time.AfterFunc(startTurn, turn).Stop()
 	f := e.start(p.inv.life)
-	turn()
+	done()
 	if f != nil && f.err != nil {
 		p.refuse(e, f.err)
 		return
@@ -141,6 +153,19 @@ func (p *pool) start(e *environment) {
 		return
 	}
 	p.give(e)
+}
+
+// turn waits until it is an environment's turn to initialize. done lets the next
+// one begin; it may be called twice, and need not be for long starts.
+func (p *pool) turn() (done func(), err error) {
+	select {
+	case p.inv.starts <- struct{}{}:
+	case <-p.inv.life.Done():
+		return nil, function.ErrShuttingDown
+	}
+	once := sync.OnceFunc(func() { <-p.inv.starts })
+	timer := time.AfterFunc(startTurn, once)
+	return func() { timer.Stop(); once() }, nil
 }
 
 // refuse tells the first who waits that no environment can be made.
@@ -187,17 +212,25 @@ func (p *pool) release(e *environment) {
 // give is called with the lock held, and releases it.
 func (p *pool) give(e *environment) {
 	if w := p.firstWaiter(); w != nil {
+		e.used = true
 		p.mu.Unlock()
 		w.got <- grant{e: e}
 		return
 	}
-	retired := p.retired
-	if !retired {
+	over := p.retired || e.counted && p.kept.live.Load() > int64(p.kept.wanted)
+	switch {
+	case over:
+		p.uncount(e)
+	case e.counted:
+		p.kept.ready = append(p.kept.ready, e)
+	default:
 		p.idle = append(p.idle, e)
+	}
+	if !over {
 		e.rest.Reset(p.inv.opts.FreezeAfter)
 	}
 	p.mu.Unlock()
-	if retired {
+	if over {
 		go e.shutdown() // this may be the goroutine that serves its Runtime API
 	}
 }
@@ -220,9 +253,12 @@ func (p *pool) gone(e *environment, freeing bool) {
 	if freeing {
 		p.freeing--
 	}
-	if i := slices.Index(p.idle, e); i >= 0 {
-		p.idle = slices.Delete(p.idle, i, i+1)
+	for _, from := range []*[]*environment{&p.idle, &p.kept.ready} {
+		if i := slices.Index(*from, e); i >= 0 {
+			*from = slices.Delete(*from, i, i+1)
+		}
 	}
+	p.replace(e)
 	if len(p.waiting) > p.starting+p.freeing {
 		p.startOne()
 	}
@@ -233,9 +269,10 @@ func (p *pool) gone(e *environment, freeing bool) {
 func (p *pool) retire() {
 	p.mu.Lock()
 	p.retired = true
-	idle := p.idle
-	p.idle = nil
+	idle := append(p.idle, p.kept.ready...)
+	p.idle, p.kept.ready = nil, nil
 	p.mu.Unlock()
+	p.provision(0)
 	for _, e := range idle {
 		go e.shutdown()
 	}

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/sandbox"
 )
 
@@ -17,7 +16,7 @@ import (
 type Credentials struct{ AccessKeyID, SecretAccessKey, SessionToken string }
 
 // randomCredentials look like those of an assumed role.
-func randomCredentials(*function.Version) Credentials {
+func randomCredentials() Credentials {
 	var b [10 + 30 + 120]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return Credentials{
@@ -48,8 +47,8 @@ func (e *environment) variables(runtime []string, layout sandbox.Layout, api str
 		vars[key] = value
 	}
 	vars["AWS_XRAY_CONTEXT_MISSING"] = "LOG_ERROR"
-	if e.inv.opts.AWSEndpoint != "" {
-		vars["AWS_ENDPOINT_URL"] = e.inv.opts.AWSEndpoint
+	if e.aws != nil {
+		vars["AWS_ENDPOINT_URL"] = e.aws.url
 	}
 	if layout.Tmp != "/tmp" {
 		vars["TMPDIR"] = layout.Tmp
@@ -73,7 +72,7 @@ func (e *environment) variables(runtime []string, layout sandbox.Layout, api str
 	vars["AWS_LAMBDA_FUNCTION_NAME"] = v.Name
 	vars["AWS_LAMBDA_FUNCTION_VERSION"] = v.Version
 	vars["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = strconv.Itoa(v.MemoryMB)
-	vars["AWS_LAMBDA_INITIALIZATION_TYPE"] = "on-demand"
+	vars["AWS_LAMBDA_INITIALIZATION_TYPE"] = initialization(e.provisioned)
 	vars["AWS_LAMBDA_LOG_GROUP_NAME"] = e.log.group
 	vars["AWS_LAMBDA_LOG_STREAM_NAME"] = e.log.stream
 	vars["AWS_LAMBDA_RUNTIME_API"] = api

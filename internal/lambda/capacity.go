@@ -1,6 +1,8 @@
 package lambda
 
 import (
+	"maps"
+	"math"
 	"sync"
 
 	"github.com/paddock-run/paddock/internal/function"
@@ -17,6 +19,10 @@ type Capacity interface {
 	// Reserve limits a function's concurrency and takes as much out of what the
 	// account's other functions share; nil takes the reservation back.
 	Reserve(id function.ID, n *int)
+	// Provision keeps n environments of a version initialized, from now on.
+	Provision(v *function.Version, n int)
+	// Provisioned tells how far it is. arn is function.Version.ARN.
+	Provisioned(arn string) function.Provisioned
 }
 
 // capacity is what functions have set aside, as Capacity was told. It follows
@@ -32,7 +38,22 @@ type capacity struct {
 
 // allowance is what is set aside for one function.
 type allowance struct {
-	reserved *int32
+	reserved    *int32
+	provisioned int                // asked for, of all versions
+	targets     map[string]*target // by version
+}
+
+// target is how many environments of a version are kept initialized.
+type target struct {
+	of       *version
+	n        int
+	revision int64  // the newest of the settings that it follows from
+	told     bool   // Capacity knows
+	failure  string // why there is nothing to run; empty: there is
+}
+
+func (t *target) same(other *target) bool {
+	return other != nil && t.of == other.of && t.n == other.n && t.revision == other.revision
 }
 
 // aside is what the function takes out of its account's concurrency.
@@ -40,15 +61,15 @@ func (a *allowance) aside() int {
 	if a.reserved != nil {
 		return int(*a.reserved)
 	}
-	return 0
+	return a.provisioned
 }
 
 // allotsBy reports whether a write to k may change what is set aside.
 func allotsBy(k docKey, deleted bool) bool {
 	switch k.kind {
-	case kindConcurrency:
+	case kindConcurrency, kindProvisioned, kindAlias:
 		return true
-	case kindFunction:
+	case kindFunction, kindVersion:
 		return deleted
 	}
 	return false
@@ -63,10 +84,7 @@ func (s *Service) allot(scope scopeKey, name string) error {
 	if err != nil {
 		return err
 	}
-	next := &allowance{}
-	if snap != nil && snap.concurrency != nil {
-		next.reserved = &snap.concurrency.doc.Reserved
-	}
+	next := allowanceOf(snap)
 	old := c.scopes[scope][name]
 	if old == nil {
 		old = &allowance{}
@@ -78,13 +96,89 @@ func (s *Service) allot(scope scopeKey, name string) error {
 		}
 		s.opts.Capacity.Reserve(function.ID{Account: scope.account, Region: scope.region, Name: name}, n)
 	}
+	for number, was := range old.targets {
+		if next.targets[number] == nil {
+			s.opts.Capacity.Provision(&was.of.proto, 0)
+		}
+	}
+	for number, t := range next.targets {
+		if was := old.targets[number]; t.same(was) {
+			next.targets[number] = was
+		} else {
+			s.background.Go(func() { s.provision(scope, name, t) })
+		}
+	}
 	c.keep(scope, name, next)
 	return nil
 }
 
+// allowanceOf is what a function's documents set aside. snap may be nil.
+func allowanceOf(snap *snapshot) *allowance {
+	a := &allowance{}
+	if snap == nil {
+		return a
+	}
+	if snap.concurrency != nil {
+		a.reserved = &snap.concurrency.doc.Reserved
+	}
+	for qualifier, p := range snap.provisioned {
+		a.provisioned += int(p.doc.Requested)
+		for number, n := range snap.shares(qualifier, int(p.doc.Requested)) {
+			if a.targets == nil {
+				a.targets = map[string]*target{}
+			}
+			t := a.targets[number]
+			if t == nil {
+				t = &target{of: snap.versions[number]}
+				a.targets[number] = t
+			}
+			t.n += n
+			t.revision = max(t.revision, p.revision)
+		}
+	}
+	return a
+}
+
+// shares says which versions a qualifier's n environments are of: an alias's
+// weights apply. A version that is not there has none.
+func (s *snapshot) shares(qualifier string, n int) map[string]int {
+	shares := map[string]int{}
+	if a := s.aliases[qualifier]; a != nil {
+		rest := n
+		for number, weight := range a.doc.Weights {
+			shares[number] = min(rest, int(math.Round(weight*float64(n))))
+			rest -= shares[number]
+		}
+		shares[a.doc.Version] += rest
+	} else {
+		shares[qualifier] = n
+	}
+	maps.DeleteFunc(shares, func(number string, n int) bool { return n == 0 || s.versions[number] == nil })
+	return shares
+}
+
+// provision tells Capacity of a target, once there is something to run and
+// unless another target has taken its place.
+func (s *Service) provision(scope scopeKey, name string, t *target) {
+	f, err := s.ready(s.ctx, t.of)
+	c := &s.capacity
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.scopes[scope][name]; s.ctx.Err() != nil || a == nil || a.targets[t.of.doc.Version] != t {
+		return
+	}
+	if err != nil {
+		t.failure = "The function's code is not ready."
+		s.log.Warn("provisioned concurrency cannot be had", "function", t.of.proto.ARN, "error", err)
+		return
+	}
+	t.told = true
+	s.opts.Capacity.Provision(f, t.n)
+}
+
 // keep is called with the lock held.
 func (c *capacity) keep(scope scopeKey, name string, a *allowance) {
-	if a.reserved == nil {
+	if a.reserved == nil && a.provisioned == 0 {
 		delete(c.scopes[scope], name)
 		return
 	}

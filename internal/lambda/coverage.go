@@ -186,6 +186,10 @@ var Settings = []coverage.Setting{
 		Note: "Enforced over all versions of the function and taken out of what the account's other functions share, which keep at least 100. For a moment after a change, what ran before it counts where it did.",
 	},
 	{
+		Operation: "PutProvisionedConcurrencyConfig", Setting: "ProvisionedConcurrentExecutions", Status: coverage.Works,
+		Note: "Environments of the version, whichever way it is invoked. What cannot be had is FAILED with its reason, and tried again after 5 seconds up to 5 minutes. A version with a configuration is not deleted.",
+	},
+	{
 		Operation: "GetAccountSettings", Setting: "AccountLimit", Status: coverage.Works,
 		Note: "ConcurrentExecutions is what --concurrency says. The others are the quotas of a new AWS account; the sum of code sizes is reported and not limited.",
 	},

@@ -25,10 +25,11 @@ func (s *Service) DeleteAlias(ctx context.Context, in *api.DeleteAliasRequest) (
 	if snap == nil || snap.aliases[name] == nil {
 		return &schema.Unit{}, nil
 	}
-	// What allows others to use the alias goes with it.
+	// What allows others to use the alias goes with it, and what is kept for it.
 	err = s.change(ctx, nil,
 		store.Write{Key: r.key(kindAlias, name).String()},
-		store.Write{Key: r.key(kindPolicy, name).String()})
+		store.Write{Key: r.key(kindPolicy, name).String()},
+		store.Write{Key: r.key(kindProvisioned, name).String()})
 	if err != nil {
 		return nil, err
 	}

@@ -58,11 +58,15 @@ func deletions(r ref, snap *snapshot) []store.Write {
 	if snap.concurrency != nil {
 		writes = append(writes, store.Write{Key: r.key(kindConcurrency, "").String()})
 	}
+	for qualifier := range snap.provisioned {
+		writes = append(writes, store.Write{Key: r.key(kindProvisioned, qualifier).String()})
+	}
 	return writes
 }
 
 // deleteVersion deletes one published version. One that is not there is no
-// error, as on AWS; one that an alias needs stays.
+// error, as on AWS; one that an alias needs, or that has provisioned concurrency,
+// stays.
 func (s *Service) deleteVersion(ctx context.Context, r ref, snap *snapshot) error {
 	if !isNumber(r.qualifier) {
 		return invalidParameter("Deletion of aliases is not currently supported by this operation. Use DeleteAlias.")
@@ -79,6 +83,9 @@ func (s *Service) deleteVersion(ctx context.Context, r ref, snap *snapshot) erro
 	if len(users) > 0 {
 		slices.Sort(users)
 		return conflict("Unable to delete version because the following aliases reference it: [%s]", strings.Join(users, ", "))
+	}
+	if snap.provisioned[r.qualifier] != nil {
+		return conflict("Unable to delete version because it has a provisioned concurrency configuration. Delete the configuration first.")
 	}
 	doc := *snap.doc // written again, so that an alias that is being made sees a change
 	writes := []store.Write{

@@ -72,7 +72,8 @@ type snapshot struct {
 	aliases  map[string]*alias
 	policies map[string]*policy // by qualifier
 
-	concurrency *kept[concurrencyDoc] // nil: none is reserved
+	concurrency *kept[concurrencyDoc]            // nil: none is reserved
+	provisioned map[string]*kept[provisionedDoc] // by qualifier
 }
 
 // kept is a document and its revision.
@@ -317,6 +318,15 @@ func (s *snapshot) with(e *entry, k docKey, d store.Document, made map[string]*v
 				return nil, err
 			}
 			next.concurrency = &kept[concurrencyDoc]{doc, d.Revision}
+		}
+	case kindProvisioned:
+		next.provisioned = cloneWithout(s.provisioned, k.item)
+		if d.Value != nil {
+			doc, err := decodeDoc[provisionedDoc](d)
+			if err != nil {
+				return nil, err
+			}
+			next.provisioned[k.item] = &kept[provisionedDoc]{doc, d.Revision}
 		}
 	}
 	return &next, nil

@@ -32,6 +32,8 @@ type invoker struct {
 	retired []string
 	aside   map[string]string // what Capacity was told, by function or version
 
+	provisioned map[string]function.Provisioned
+
 	result *function.Result
 	stream *function.Stream
 	err    error
@@ -102,6 +104,30 @@ func (f *invoker) Reserve(id function.ID, n *int) {
 		what = fmt.Sprint(*n)
 	}
 	f.tell(id.Name, what)
+}
+
+func (f *invoker) Provision(v *function.Version, n int) {
+	what := ""
+	if n > 0 {
+		what = fmt.Sprint(n)
+	}
+	f.tell(v.ARN, what)
+}
+
+func (f *invoker) Provisioned(arn string) function.Provisioned {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.provisioned[arn]
+}
+
+// provides says what there is of a version's provisioned concurrency.
+func (f *invoker) provides(arn string, p function.Provisioned) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.provisioned == nil {
+		f.provisioned = map[string]function.Provisioned{}
+	}
+	f.provisioned[arn] = p
 }
 
 // gate holds Ensure back while it is closed.

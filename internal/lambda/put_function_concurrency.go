@@ -28,6 +28,9 @@ func (s *Service) PutFunctionConcurrency(ctx context.Context, in *api.PutFunctio
 		if err != nil {
 			return err
 		}
+		if provisioned := snap.provisionedExcept(""); int(n) < provisioned {
+			return invalidParameter("ReservedConcurrentExecutions %d should not be lower than function's total provisioned concurrency [%d].", n, provisioned)
+		}
 		left := s.opts.Concurrency - s.setAside(scopeKey{r.account, r.region}, r.name) - int(n)
 		if ok, least := s.leaves(left); n > 0 && !ok {
 			return invalidParameter("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", least)

@@ -38,6 +38,11 @@ func (s *Service) UpdateAlias(ctx context.Context, in *api.UpdateAliasRequest) (
 		if err := checkAlias(r, snap, &next); err != nil {
 			return err
 		}
+		if snap.provisioned[name] != nil {
+			if err := snap.mayProvisionAlias(&next); err != nil {
+				return err
+			}
+		}
 		return s.writeAlias(ctx, r, snap, name, &next, store.AtRevision(old.revision))
 	})
 	if err != nil {
