@@ -52,7 +52,7 @@ type serve struct {
 func (s *serve) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, endOnSignal)
 	options := &slog.HandlerOptions{Level: s.LogLevel}
 	var handler slog.Handler = slog.NewTextHandler(os.Stderr, options)
 	if s.LogJSON {
@@ -65,6 +65,16 @@ func (s *serve) Run() error {
 		AllowReset: s.AllowReset, ShowLogs: s.ShowLogs, Grace: s.Grace,
 		Out: os.Stdout, Logger: slog.New(handler),
 	})
+}
+
+// endOnSignal ends the process at once on another signal. It does not leave that
+// to the signals' own effect: what scripts start in the background has none.
+func endOnSignal() {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	<-again
+	fmt.Fprintln(os.Stderr, "paddock: ended by a second signal, with requests still running")
+	os.Exit(1)
 }
 
 type showing struct{}
