@@ -32,10 +32,12 @@ type serve struct {
 	Region  string `default:"us-east-1" env:"PADDOCK_REGION" help:"Region of requests that name none (default: ${default})."`
 
 	Sandbox      string        `default:"auto" enum:"auto,linux,process" env:"PADDOCK_SANDBOX" help:"What keeps functions apart: auto, linux or process (default: ${default})."`
-	Network      string        `default:"host" enum:"host,none" env:"PADDOCK_NETWORK" help:"Network of functions in the linux sandbox: host or none (default: ${default})."`
+	Network      string        `default:"private" enum:"private,host,none" env:"PADDOCK_NETWORK" help:"Network of functions in the linux sandbox: private (a way to other machines, but not to this one), host (shared) or none (default: ${default})."`
 	RuntimeMatch string        `default:"nearest" enum:"nearest,exact" env:"PADDOCK_RUNTIME_MATCH" help:"Where a runtime's very version is not installed: take the nearest, or refuse with exact (default: ${default})."`
 	Concurrency  int           `default:"1000" env:"PADDOCK_CONCURRENCY" help:"Invocations of an account that run at a time in a region (default: ${default})."`
 	IdleExpiry   time.Duration `default:"10m" env:"PADDOCK_IDLE_EXPIRY" help:"How long an environment is kept without work (default: ${default})."`
+
+	CPUQuota bool `name:"cpu-quota" default:"true" negatable:"" env:"PADDOCK_CPU_QUOTA" help:"Limit functions to a share of the processors in proportion to their memory, as Lambda does (default: on)."`
 
 	AccessKey   map[string]string `env:"PADDOCK_ACCESS_KEYS" mapsep:"," placeholder:"ID=SECRET" help:"Require requests to be signed with this key; repeat for more."`
 	Insecure    bool              `env:"PADDOCK_INSECURE" help:"Serve other machines without authentication."`
@@ -61,6 +63,7 @@ func (s *serve) Run() error {
 	return app.Run(ctx, app.Config{
 		Data: s.Data, Listen: s.Listen, Account: s.Account, Region: s.Region, Version: version,
 		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, IdleExpiry: s.IdleExpiry,
+		NoCPUQuota: !s.CPUQuota,
 		AccessKeys: s.AccessKey, Insecure: s.Insecure, AllowedHosts: s.AllowHost, AllowedOrigins: s.AllowOrigin,
 		AllowReset: s.AllowReset, ShowLogs: s.ShowLogs, Grace: s.Grace,
 		Out: os.Stdout, Logger: slog.New(handler),

@@ -12,9 +12,11 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/apigatewayv2"
+	"github.com/paddock-run/paddock/internal/arn"
 	"github.com/paddock-run/paddock/internal/codestore"
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/gateway"
@@ -36,10 +38,11 @@ type Config struct {
 	Version string // of Paddock
 
 	Sandbox      string // "auto", "linux" or "process"
-	Network      string // of the linux driver: "host" or "none"
+	Network      string // of the linux driver: "private", "host" or "none"
 	RuntimeMatch string // "nearest" or "exact"
 	Concurrency  int    // of an account in a region; 0: 1000
 	IdleExpiry   time.Duration
+	NoCPUQuota   bool // functions have all processors, whatever their memory
 
 	AccessKeys     map[string]string // ID to secret: when not empty, requests must be signed with one
 	Insecure       bool              // listen beyond loopback without AccessKeys
@@ -59,6 +62,9 @@ type Config struct {
 // finish, environments get their Shutdown phase, logs reach the disk, the state
 // is closed.
 func Run(ctx context.Context, cfg Config) (err error) {
+	if err := checkNumbers(&cfg); err != nil {
+		return err
+	}
 	if err := checkExposure(&cfg); err != nil {
 		return err
 	}
@@ -133,8 +139,8 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		Logs:        &logSink{logs: d.logs, show: d.shower()},
 		Concurrency: cfg.Concurrency,
 		IdleExpiry:  cfg.IdleExpiry,
-		AWSEndpoint: d.functionEndpoint(),
-		Credentials: keys.forFunction,
+		AWS:         &inside{keys: keys, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
+		NoCPUQuota:  cfg.NoCPUQuota,
 		Logger:      d.log,
 	})
 	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Invoker: d.invoker, Capacity: d.invoker, Concurrency: cfg.Concurrency, Logger: d.log}); err != nil {
@@ -187,10 +193,28 @@ func (d *daemon) close() error {
 // listen opens the port, or says what is in the way.
 func listen(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
-	if err != nil {
+	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("cannot listen on %s: %w (another Paddock or LocalStack may be running: stop it, or choose another port with --listen)", address, errors.Unwrap(err))
 	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w (choose another address with --listen)", address, errors.Unwrap(err))
+	}
 	return l, nil
+}
+
+// checkNumbers refuses what is no amount, and an account that is none.
+func checkNumbers(cfg *Config) error {
+	switch {
+	case cfg.Concurrency < 0:
+		return fmt.Errorf("--concurrency %d: it is a number of invocations", cfg.Concurrency)
+	case cfg.IdleExpiry < 0:
+		return fmt.Errorf("--idle-expiry %s: it is a duration from now on", cfg.IdleExpiry)
+	case cfg.Grace < 0:
+		return fmt.Errorf("--grace %s: it is a duration from now on", cfg.Grace)
+	case !arn.IsAccount(cfg.Account):
+		return fmt.Errorf("--account %s: an account is twelve digits", cfg.Account)
+	}
+	return nil
 }
 
 // checkExposure refuses to serve other machines without authentication.
@@ -203,7 +227,7 @@ func checkExposure(cfg *Config) error {
 		return nil
 	}
 	if len(cfg.AccessKeys) == 0 && !cfg.Insecure {
-		return fmt.Errorf("--listen %s would serve other machines without authentication: give --access-key ID:SECRET, or say --insecure if everyone who can reach this port may run code here", cfg.Listen)
+		return fmt.Errorf("--listen %s would serve other machines without authentication: give --access-key ID=SECRET, or say --insecure if everyone who can reach this port may run code here", cfg.Listen)
 	}
 	return nil
 }

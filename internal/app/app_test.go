@@ -46,7 +46,7 @@ func TestExposureNeedsAuthentication(t *testing.T) {
 		{"127.0.0.1:0", nil, ""},
 		{"[::1]:0", nil, ""},
 		{"localhost:0", nil, ""},
-		{"0.0.0.0:0", nil, "--access-key"},
+		{"0.0.0.0:0", nil, "--access-key ID=SECRET"},
 		{":0", nil, "--access-key"},
 		{"10.1.2.3:0", nil, "--insecure"},
 		{"example.com:0", nil, "--access-key"},
@@ -62,6 +62,21 @@ func TestExposureNeedsAuthentication(t *testing.T) {
 		err := checkExposure(&cfg)
 		if c.wrong == "" && err != nil || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)) {
 			t.Errorf("%s: %v, want %q", c.listen, err, c.wrong)
+		}
+	}
+}
+
+func TestNumbersThatAreNone(t *testing.T) {
+	for flag, change := range map[string]func(*Config){
+		"--concurrency": func(c *Config) { c.Concurrency = -5 },
+		"--idle-expiry": func(c *Config) { c.IdleExpiry = -time.Second },
+		"--grace":       func(c *Config) { c.Grace = -time.Second },
+		"--account":     func(c *Config) { c.Account = "12" },
+	} {
+		cfg := config(t)
+		change(&cfg)
+		if err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), flag) {
+			t.Errorf("%s: %v", flag, err)
 		}
 	}
 }
@@ -85,6 +100,10 @@ func TestWhatStopsAStartIsSaid(t *testing.T) {
 	third.Listen = l.Addr().String()
 	if err := Run(t.Context(), third); err == nil || !strings.Contains(err.Error(), "--listen") {
 		t.Errorf("a port that is taken: %v", err)
+	}
+	third.Listen = "127.0.0.1:99999"
+	if err := Run(t.Context(), third); err == nil || strings.Contains(err.Error(), "another Paddock") {
+		t.Errorf("a port that is none: %v", err)
 	}
 	fourth := config(t)
 	fourth.Sandbox = "magic"

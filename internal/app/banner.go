@@ -51,15 +51,6 @@ func (d *daemon) url() string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// functionEndpoint is AWS_ENDPOINT_URL inside functions: empty where they have a
-// network of their own, in which this machine's loopback cannot be reached.
-func (d *daemon) functionEndpoint() string {
-	if d.driver.Name() == "linux" && d.cfg.Network == "none" {
-		return ""
-	}
-	return d.url()
-}
-
 // announceRuntimes looks through the host's interpreters, which takes a moment
 // and spares the first invocations it, and tells the operator what there is.
 func (d *daemon) announceRuntimes(ctx context.Context) {

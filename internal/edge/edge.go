@@ -154,6 +154,7 @@ type exchange struct {
 	signed  bool     // scope is set
 	service *service // nil until it is known, and for the data plane
 	id      *identity.Identity
+	account string // of callers whose access key names none
 	target  string // for the log: a service's ID, "gateway", "internal", "preflight"; "" where none was found
 	refused *awserr.Error
 }
@@ -204,7 +205,16 @@ func (x *exchange) serve() {
 // identify fills the identity with what the request itself says.
 func (x *exchange) identify() {
 	e, r := x.edge, x.r
-	x.id.Account, x.id.Region = e.account, e.region
+	x.account, x.id.Region = e.account, e.region
+	if functionARN, ok := r.Context().Value(functionKey{}).(string); ok {
+		x.id.FunctionARN = functionARN
+		// A function is at home in its own account and region, whatever its
+		// credentials look like.
+		if of, err := arn.Parse(functionARN); err == nil {
+			x.account, x.id.Region = of.Account, of.Region
+		}
+	}
+	x.id.Account = x.account
 	if x.host.region != "" {
 		x.id.Region = x.host.region
 	}
@@ -212,14 +222,11 @@ func (x *exchange) identify() {
 		x.claim(x.scope)
 	}
 	x.id.BaseURL, x.id.TraceID = baseURL(r), r.Header.Get("X-Amzn-Trace-Id")
-	if functionARN, ok := r.Context().Value(functionKey{}).(string); ok {
-		x.id.FunctionARN = functionARN
-	}
 }
 
 // claim takes the account and the region of a credential scope.
 func (x *exchange) claim(s sigv4.Scope) {
-	x.id.AccessKey, x.id.Account = s.AccessKey, x.edge.account
+	x.id.AccessKey, x.id.Account = s.AccessKey, x.account
 	if arn.IsAccount(s.AccessKey) {
 		x.id.Account = s.AccessKey
 	}

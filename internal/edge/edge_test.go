@@ -130,6 +130,19 @@ func TestIdentity(t *testing.T) {
 	if second.Partition != "aws-cn" || second.AccessKey != "AKID" || second.BaseURL != "https://sqs.cn-north-1.amazonaws.com.cn" || second.FunctionARN != "arn:aws:lambda:us-east-1:000000000000:function:f" {
 		t.Errorf("%+v", second)
 	}
+	// A function's account and region, but where its access key or scope name others.
+	for _, c := range []struct{ authorization, account, region string }{
+		{"", "333344445555", "us-west-2"},
+		{signedFor("sqs", "us-west-2", "ASIAROLE"), "333344445555", "us-west-2"},
+		{signedFor("sqs", "eu-west-1", "ASIAROLE"), "333344445555", "eu-west-1"},
+		{signedFor("sqs", "us-west-2", "666677778888"), "666677778888", "us-west-2"},
+	} {
+		r := req("POST", "http://127.0.0.1:9002/", "{}", "X-Amz-Target", "AmazonSQS.SendMessage", "Authorization", c.authorization)
+		h.do(r.WithContext(edge.WithFunction(r.Context(), "arn:aws:lambda:us-west-2:333344445555:function:f")))
+		if got := h.got.id; got.Account != c.account || got.Region != c.region {
+			t.Errorf("%s: account %s in %s, want %s in %s", c.authorization, got.Account, got.Region, c.account, c.region)
+		}
+	}
 	if len(first.RequestID) != 36 || first.RequestID[14] != '4' || first.RequestID == second.RequestID {
 		t.Errorf("request IDs %q, %q", first.RequestID, second.RequestID)
 	}

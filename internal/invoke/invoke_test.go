@@ -68,7 +68,7 @@ func TestContext(t *testing.T) {
 
 func TestVariables(t *testing.T) {
 	t.Setenv("SECRET_OF_THE_DAEMON", "1")
-	f := newFixture(t, func(o *Options) { o.AWSEndpoint = "http://127.0.0.1:4566" })
+	f := newFixture(t, nil)
 	v := version(t, "", nil)
 	var list []string
 	if err := json.Unmarshal(f.invoke(invocation(v, request{Do: "env"})).Payload, &list); err != nil {
@@ -79,7 +79,7 @@ func TestVariables(t *testing.T) {
 		"_HANDLER": "h", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
 		"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
 		"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/f",
-		"AWS_LAMBDA_LOG_FORMAT": "Text", "AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "TZ": ":UTC",
+		"AWS_LAMBDA_LOG_FORMAT": "Text", "AWS_ENDPOINT_URL": "", "TZ": ":UTC",
 		"LAMBDA_TASK_ROOT": v.CodeDir, "GREETING": "hi", "LANG": "C", "_LAMBDA_TELEMETRY_LOG_FD": "3",
 		"SECRET_OF_THE_DAEMON": "",
 	} {

@@ -34,8 +34,6 @@ type Spec struct {
 	EphemeralMB int // size of /tmp
 	Processes   int // processes and threads; 0: 1024
 	OpenFiles   int // file descriptors a process; 0: 1024
-	// CPUQuota is in thousandths of a CPU; 0: none.
-	CPUQuota int
 }
 
 // Layout is where things stand as the environment's processes see them.
@@ -92,6 +90,10 @@ type Sandbox interface {
 	// Start starts a process. The error of a file that is missing or not
 	// executable inside is an *ExecError.
 	Start(ctx context.Context, cmd *Command) (Process, error)
+	// SetCPU limits all the environment's processes together to so many
+	// thousandths of a CPU from now on; 0: no limit, as in the beginning. Drivers
+	// that cannot limit do nothing, and Isolation says so.
+	SetCPU(milli int) error
 	// Freeze stops every process of the environment, Thaw lets them go on.
 	Freeze() error
 	Thaw() error

@@ -53,7 +53,6 @@ func newBase() string {
 type limits struct {
 	memory int64 // bytes
 	pids   int
-	cpu    int // thousandths of a CPU
 }
 
 // hierarchy is what the driver uses of the host's cgroups.
@@ -73,6 +72,8 @@ type group interface {
 	// belongs to the group from its first instruction on. It runs on a locked
 	// thread, which must not see the host's file system any more.
 	start(attr *syscall.SysProcAttr, fork func() error) error
+	// setCPU limits processors, in thousandths of one; 0: no limit.
+	setCPU(milli int) error
 	freeze() error
 	thaw() error
 	usage() (sandbox.Usage, error)
@@ -331,6 +332,7 @@ func (noHierarchy) close() error                         { return nil }
 type noGroup struct{}
 
 func (noGroup) start(_ *syscall.SysProcAttr, fork func() error) error { return fork() }
+func (noGroup) setCPU(int) error                                      { return nil }
 func (noGroup) freeze() error                                         { return errNoFreezer }
 func (noGroup) thaw() error                                           { return errNoFreezer }
 func (noGroup) usage() (sandbox.Usage, error)                         { return sandbox.Usage{}, nil }

@@ -20,8 +20,13 @@ import (
 // for a moment; with the pauses of until, 5 ms in the beginning.
 const thawEvery = 9
 
-// cpuPeriod is the period, in microseconds, that a CPU quota is a part of.
-const cpuPeriod = 100_000
+// cpuPeriod is the period, in microseconds, that a CPU quota is a part of: a
+// short one, as a function that has used up its quota waits for the next.
+const cpuPeriod = 20_000
+
+// cpuQuota is a part of the period in microseconds; the kernel takes no less than
+// one millisecond.
+func cpuQuota(milli int) int { return max(1000, milli*cpuPeriod/1000) }
 
 // cgroup1 is cgroups version 1: a hierarchy for each controller.
 type cgroup1 struct {
@@ -121,13 +126,21 @@ func (g *group1) limit(l limits) error {
 			return err
 		}
 	}
-	if dir := g.dir[cpuController]; dir != "" && l.cpu > 0 {
-		if err := put(dir, "cpu.cfs_period_us", strconv.Itoa(cpuPeriod)); err != nil {
-			return err
-		}
-		return put(dir, "cpu.cfs_quota_us", strconv.Itoa(l.cpu*cpuPeriod/1000))
-	}
 	return nil
+}
+
+func (g *group1) setCPU(milli int) error {
+	dir := g.dir[cpuController]
+	switch {
+	case dir == "":
+		return nil
+	case milli == 0:
+		return put(dir, "cpu.cfs_quota_us", "-1")
+	}
+	if err := put(dir, "cpu.cfs_period_us", strconv.Itoa(cpuPeriod)); err != nil {
+		return err
+	}
+	return put(dir, "cpu.cfs_quota_us", strconv.Itoa(cpuQuota(milli)))
 }
 
 // start moves the calling thread into the group, forks and moves it back. Writing

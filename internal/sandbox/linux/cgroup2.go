@@ -199,10 +199,18 @@ func (g *group2) limit(l limits) error {
 			return err
 		}
 	}
-	if g.hierarchy.has(cpuController) && l.cpu > 0 {
-		return put(g.dir, "cpu.max", fmt.Sprintf("%d %d", l.cpu*cpuPeriod/1000, cpuPeriod))
-	}
 	return nil
+}
+
+func (g *group2) setCPU(milli int) error {
+	if !g.hierarchy.has(cpuController) {
+		return nil
+	}
+	quota := "max"
+	if milli > 0 {
+		quota = strconv.Itoa(cpuQuota(milli))
+	}
+	return put(g.dir, "cpu.max", quota+" "+strconv.Itoa(cpuPeriod))
 }
 
 func (g *group2) start(attr *syscall.SysProcAttr, fork func() error) error {

@@ -138,16 +138,27 @@ func TestCgroup2Limits(t *testing.T) {
 	if lacking := missing(h, memoryController, pidsController, cpuController, freezerController); len(lacking) > 0 {
 		t.Errorf("missing: %v", lacking)
 	}
-	g, err := h.create("7", limits{memory: 128 << 20, pids: 1025, cpu: 72})
+	g, err := h.create("7", limits{memory: 128 << 20, pids: 1025})
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(base, "7")
 	for name, want := range map[string]string{
-		"memory.max": "134217728", "memory.swap.max": "0", "pids.max": "1025", "cpu.max": "7200 100000",
+		"memory.max": "134217728", "memory.swap.max": "0", "pids.max": "1025", "cpu.max": "max 100000\n",
 	} {
 		if got := f.read(dir, name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	for _, c := range []struct {
+		milli int
+		want  string
+	}{{72, "1440 20000"}, {2500, "50000 20000"}, {1, "1000 20000"}, {0, "max 20000"}} {
+		if err := g.setCPU(c.milli); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.read(dir, "cpu.max"); got != c.want {
+			t.Errorf("cpu.max of %d thousandths is %q, want %q", c.milli, got, c.want)
 		}
 	}
 	var attr syscall.SysProcAttr
@@ -219,9 +230,12 @@ func TestCgroup2WithFewerControllers(t *testing.T) {
 	if h.has(memoryController) || h.has(cpuController) || !h.has(pidsController) {
 		t.Errorf("controllers %v", h.controllers)
 	}
-	g, err := h.create("1", limits{memory: 1, pids: 5, cpu: 1})
+	g, err := h.create("1", limits{memory: 1, pids: 5})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := g.setCPU(100); err != nil {
+		t.Errorf("without a CPU controller: %v", err)
 	}
 	if got := f.read(filepath.Join(h.base, "1"), "memory.max"); got != "max\n" {
 		t.Errorf("memory.max was changed to %q", got)

@@ -96,6 +96,7 @@ func claims(h hierarchy, network Network) sandboxtest.Capabilities {
 		Privileges: true,
 		Memory:     h.has(memoryController),
 		Forks:      h.has(pidsController),
+		CPU:        h.has(cpuController),
 		OpenFiles:  true,
 		Network:    network != NetworkHost,
 	}

@@ -56,7 +56,6 @@ func (d *Driver) newSandbox(spec *sandbox.Spec, name string) (*Sandbox, error) {
 	g, err := d.cgroups.create(name, limits{
 		memory: int64(spec.MemoryMB) << 20,
 		pids:   s.processes() + 1, // process 1
-		cpu:    spec.CPUQuota,
 	})
 	if err != nil {
 		return nil, err
@@ -135,6 +134,22 @@ func (s *Sandbox) Start(ctx context.Context, cmd *sandbox.Command) (sandbox.Proc
 	p := newProcess(s, pid)
 	s.started = append(s.started, p)
 	return p, nil
+}
+
+// SetCPU implements sandbox.Sandbox.
+func (s *Sandbox) SetCPU(milli int) error {
+	if milli < 0 {
+		return fmt.Errorf("sandbox: %d thousandths of a CPU", milli)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.destroyed {
+		return sandbox.ErrDestroyed
+	}
+	if err := s.group.setCPU(milli); err != nil {
+		return fmt.Errorf("limit the processors of environment %s: %w", s.spec.ID, err)
+	}
+	return nil
 }
 
 // Freeze implements sandbox.Sandbox with the cgroup's freezer, or SIGSTOP.

@@ -179,6 +179,16 @@ func fdOr(file, otherwise *os.File) uintptr {
 	return file.Fd()
 }
 
+// SetCPU implements sandbox.Sandbox: this driver limits no processors.
+func (s *Sandbox) SetCPU(int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.destroyed {
+		return sandbox.ErrDestroyed
+	}
+	return nil
+}
+
 // Freeze implements sandbox.Sandbox with SIGSTOP.
 func (s *Sandbox) Freeze() error {
 	s.mu.Lock()

@@ -197,6 +197,30 @@ func testForks(t *testing.T, driver sandbox.Driver) {
 	}
 }
 
+// testCPU burns 400 ms with limits and without.
+func testCPU(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{})
+	burn := func(milli int) int {
+		t.Helper()
+		if err := s.SetCPU(milli); err != nil {
+			t.Fatalf("SetCPU(%d): %v", milli, err)
+		}
+		out, exit := run(t, s, "burn", "400")
+		used, err := strconv.Atoi(out)
+		if err != nil {
+			t.Fatalf("%q, %+v", out, exit)
+		}
+		return used
+	}
+	limited := burn(100)
+	if limited > 120 {
+		t.Errorf("with a tenth of a processor, 400 ms of burning took %d ms of one", limited)
+	}
+	if free := burn(0); free < 2*limited {
+		t.Errorf("without a limit burning took %d ms of a processor, with a tenth %d", free, limited)
+	}
+}
+
 func testOpenFiles(t *testing.T, driver sandbox.Driver) {
 	for want, spec := range map[uint64]sandbox.Spec{1024: {}, 64: {OpenFiles: 64}} {
 		read, write, err := os.Pipe()
@@ -323,5 +347,25 @@ func testUsage(t *testing.T, driver sandbox.Driver) {
 	}
 	if usage.OOMKills != 0 {
 		t.Errorf("%d OOM kills", usage.OOMKills)
+	}
+}
+
+// testSetCPU is what all drivers do, also those that limit nothing.
+func testSetCPU(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{})
+	start(t, s, "sleep")
+	for _, milli := range []int{1, 72, 1000, 6000, 0} {
+		if err := s.SetCPU(milli); err != nil {
+			t.Errorf("SetCPU(%d): %v", milli, err)
+		}
+	}
+	if err := errors.Join(s.Freeze(), s.SetCPU(100), s.Thaw()); err != nil {
+		t.Errorf("SetCPU while frozen: %v", err)
+	}
+	if err := s.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetCPU(100); !errors.Is(err, sandbox.ErrDestroyed) {
+		t.Errorf("SetCPU after Destroy: %v", err)
 	}
 }

@@ -28,6 +28,7 @@ type Capabilities struct {
 	Privileges bool // none, and dangerous system calls are refused
 	Memory     bool // Spec.MemoryMB is a limit, and usage is counted
 	Forks      bool // Spec.Processes is a limit
+	CPU        bool // SetCPU limits
 	OpenFiles  bool // Spec.OpenFiles is a limit
 	// Network: environments have ports of their own, and reach neither the host
 	// nor each other.

@@ -49,6 +49,7 @@ func (d Drivers) Run(t *testing.T, name string, can Capabilities) {
 		"destroy frozen":  testDestroyFrozen,
 		"destroy twice":   testDestroyTwice,
 		"usage":           testUsage,
+		"set CPU":         testSetCPU,
 		"many at once":    testManyAtOnce,
 		"nothing is left": testNothingIsLeft,
 	}
@@ -65,6 +66,7 @@ func (d Drivers) Run(t *testing.T, name string, can Capabilities) {
 		{"privileges", can.Privileges, testPrivileges},
 		{"memory", can.Memory, testMemory},
 		{"forks", can.Forks, testForks},
+		{"processors", can.CPU, testCPU},
 		{"open files", can.OpenFiles, testOpenFiles},
 		{"network", can.Network, func(t *testing.T, driver sandbox.Driver) { testNetwork(t, driver, can) }},
 	} {

@@ -66,6 +66,8 @@ func main() {
 		fill(args[0], number(args[1]))
 	case "allocate":
 		allocate(number(args[0]))
+	case "burn":
+		burn(time.Duration(number(args[0])) * time.Millisecond)
 	case "child": // the same as a child process; says how that ended
 		child := exec.Command(executable(), args...)
 		child.Stdout = os.Stdout
@@ -206,6 +208,15 @@ func allocate(megabytes int) {
 		kept = append(kept, block)
 	}
 	report(fmt.Sprintf("allocated %d MB", len(kept)), nil)
+}
+
+// burn spins for a while and prints the milliseconds of a processor that it got.
+func burn(howLong time.Duration) {
+	for end := time.Now().Add(howLong); time.Now().Before(end); {
+	}
+	var used syscall.Rusage
+	fail(syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	report(strconv.FormatInt((used.Utime.Nano()+used.Stime.Nano())/int64(time.Millisecond), 10), nil)
 }
 
 // forkMany starts up to n sleeping children and says how many it could.
