@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -223,4 +224,41 @@ func createBody(name string, files map[string][]byte, runtime, handler string) (
 		"Role": "arn:aws:iam::000000000000:role/bench", "MemorySize": 512,
 		"Code": map[string][]byte{"ZipFile": archive.Bytes()},
 	})
+}
+
+// burst measures first invocations that come all at once, each of a function of
+// its own.
+func (b *bench) burst() error {
+	const count = 100
+	p, err := b.startPaddock(filepath.Join(b.dir, "burst"))
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	var took []time.Duration
+	for round := range b.rounds {
+		for n := range count {
+			if err := b.create(p, fmt.Sprintf("burst-%d-%d", round, n)); err != nil {
+				return err
+			}
+		}
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: count}, Timeout: time.Minute}
+		failed := make([]error, count)
+		var wg sync.WaitGroup
+		began := time.Now()
+		for n := range count {
+			wg.Go(func() {
+				url := p.url + functions + fmt.Sprintf("/burst-%d-%d/invocations", round, n)
+				failed[n] = once(client, http.StatusOK, http.MethodPost, url, []byte(`{}`))
+			})
+		}
+		wg.Wait()
+		took = append(took, time.Since(began))
+		client.CloseIdleConnections()
+		if err := errors.Join(failed...); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("\n| %d cold starts of a Go function at once | until the last answer, p50 of %d |\n|---|---|\n| Paddock (%s) | %s |\n", count, b.rounds, b.sandbox, ms(median(took)))
+	return nil
 }
