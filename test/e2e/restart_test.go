@@ -154,7 +154,7 @@ func TestReset(t *testing.T) {
 // SIGTERM while functions run: no new request is taken, and those that run have
 // their answers.
 func TestGracefulShutdown(t *testing.T) {
-	d := daemon.Own(t, "--grace", "110s")
+	d := daemon.Own(t, append([]string{"--grace", "110s"}, sdk.ReachGates...)...)
 	c := sdk.For(t, d)
 	gate := sdk.NewGate(t)
 	in := gate.Waiting(t)

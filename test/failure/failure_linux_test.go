@@ -45,7 +45,7 @@ func marked(t *testing.T, marker string) []string {
 // next daemon ends them.
 func TestKillLeavesNoProcess(t *testing.T) {
 	data := daemon.Folder(t)
-	d := daemon.StartOn(t, data)
+	d := daemon.StartOn(t, data, sdk.ReachGates...)
 	c := sdk.For(t, d)
 	gate := sdk.NewGate(t)
 	markers := map[string]string{"running": rand.Text(), "frozen": rand.Text()}
@@ -89,7 +89,7 @@ def handler(event, context):
 	}
 	sdk.Eventually(t, "no function runs on after its daemon was killed", func() bool { return len(marked(t, markers["running"])) == 0 })
 
-	d = daemon.StartOn(t, data)
+	d = daemon.StartOn(t, data, sdk.ReachGates...)
 	c = sdk.For(t, d)
 	sdk.Eventually(t, "the next daemon ends what was frozen", func() bool { return len(marked(t, markers["frozen"])) == 0 })
 	gate.Open()

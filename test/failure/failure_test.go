@@ -166,7 +166,7 @@ func TestKillDuringCreations(t *testing.T) {
 // A client that goes away leaves its function running to its end; until then it
 // counts.
 func TestClientDisconnects(t *testing.T) {
-	d := daemon.Own(t, "--concurrency", "2")
+	d := daemon.Own(t, append([]string{"--concurrency", "2"}, sdk.ReachGates...)...)
 	c := sdk.For(t, d)
 	gate := sdk.NewGate(t)
 	in := gate.Waiting(t)

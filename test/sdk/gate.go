@@ -10,8 +10,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
+// ReachGates are the flags of a Paddock whose functions go through gates.
+var ReachGates = []string{"--network", "host"}
+
 // Gate is a place where functions wait until the test lets them go on. It is on
-// the host's loopback: functions without network cannot reach it.
+// the host's loopback: only functions of a Paddock with ReachGates reach it.
 type Gate struct {
 	URL     string
 	Arrived chan string // gets the query of each function that has come to the gate

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/nftables"
@@ -25,130 +24,25 @@ import (
 	"github.com/paddock-run/paddock/internal/sandbox/sandboxtest"
 )
 
-// ownNetwork is set in a test that runs in a network namespace of its own.
-const ownNetwork = "PADDOCK_TEST_OWN_NETWORK"
-
-// inOwnNetwork runs the calling test once more, in a process whose "host" is a
-// network namespace of its own, so that the tests see and change nothing of the
-// real one. It reports whether this is that process.
+// inOwnNetwork is sandboxtest.InOwnNetwork for tests that need root.
 func inOwnNetwork(t *testing.T) bool {
 	t.Helper()
 	needsRoot(t)
-	if os.Getenv(ownNetwork) != "" {
-		return true
-	}
-	args := []string{"-test.run=^" + t.Name() + "$"}
-	if testing.Verbose() {
-		args = append(args, "-test.v")
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append(os.Environ(), ownNetwork+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Errorf("%v", err)
-	}
-	t.Logf("%s", out)
-	return false
-}
-
-// The network around the host of a test: a machine behind its interface "out".
-const (
-	outName       = "out"
-	hostAddress   = "198.18.0.1"
-	remoteAddress = "198.18.0.2"
-	beyondAddress = "203.0.113.9"   // on the same machine, over the default route
-	metadataLike  = "169.254.42.42" // too
-)
-
-// outside makes another machine, which answers on port 80 of all its addresses.
-func outside(t *testing.T) {
-	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(loopbackUp())
-	remote := -1
-	must(inNewSpace(func(fd int) error { remote = fd; return nil }))
-	t.Cleanup(func() { closeFD(remote) })
-	veth := netlink.NewVeth(netlink.LinkAttrs{Name: outName})
-	veth.PeerName, veth.PeerNamespace = "in", netlink.NsFd(remote)
-	must(netlink.LinkAdd(veth))
-	must(addAddress(outName, hostAddress+"/24"))
-	must(inSpace(remote, func() error {
-		return errors.Join(
-			addAddress("in", remoteAddress+"/24"), addAddress("lo", beyondAddress+"/32"), addAddress("lo", metadataLike+"/32"),
-			listenAs("0.0.0.0:80", sandboxtest.RemoteText), echoAt(beyondAddress+":80"))
-	}))
-	must(netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(remoteAddress)}))
-	// The host's own services.
-	must(listenAs("0.0.0.0:8080", "the host"))
-}
-
-func addAddress(name, address string) error {
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	parsed, err := netlink.ParseAddr(address)
-	if err != nil {
-		return err
-	}
-	return errors.Join(netlink.AddrAdd(link, parsed), netlink.LinkSetUp(link))
-}
-
-// listenAs answers every connection with a text, until the process ends.
-func listenAs(address, text string) error {
-	listener, err := net.Listen("tcp4", address)
-	if err != nil {
-		return err
-	}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.WriteString(conn, text)
-			_ = conn.Close()
-		}
-	}()
-	return nil
-}
-
-func echoAt(address string) error {
-	conn, err := net.ListenPacket("udp4", address)
-	if err != nil {
-		return err
-	}
-	go func() {
-		buffer := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFrom(buffer)
-			if err != nil {
-				return
-			}
-			_, _ = conn.WriteTo(buffer[:n], from)
-		}
-	}()
-	return nil
+	return sandboxtest.InOwnNetwork(t)
 }
 
 func TestPrivate(t *testing.T) {
 	if !inOwnNetwork(t) {
 		return
 	}
-	outside(t)
+	sandboxtest.Outside(t)
 	h, _ := findHierarchy()
 	if err := h.close(); err != nil {
 		t.Fatal(err)
 	}
 	can := claims(h, NetworkPrivate)
-	can.Remote = beyondAddress + ":80"
-	can.Hidden = []string{hostAddress + ":8080", metadataLike + ":80"}
+	can.Remote = sandboxtest.BeyondAddress + ":80"
+	can.Hidden = []string{sandboxtest.HostAddress + ":" + sandboxtest.HostPort, sandboxtest.LinkLocalAddress + ":80", sandboxtest.MetadataAddress + ":80"}
 	t.Run("suite", func(t *testing.T) { drivers.Run(t, "private", can) }) // and clean up
 	if got := hostState(t); strings.Contains(got, "paddock") || strings.Contains(got, "pdk-") || !strings.Contains(got, "forwarding 0") {
 		t.Errorf("the drivers have left something:\n%s", got)
@@ -181,7 +75,7 @@ func hostState(t *testing.T) string {
 		}
 		fmt.Fprintln(&state, "chain", chain.Table.Name, chain.Name, len(found), "rules")
 	}
-	text, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + outName + "/forwarding")
+	text, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + sandboxtest.OutsideInterface + "/forwarding")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +141,7 @@ func TestFirewallOfOthers(t *testing.T) {
 	if !inOwnNetwork(t) {
 		return
 	}
-	outside(t)
+	sandboxtest.Outside(t)
 	conn, err := nftables.New()
 	if err != nil {
 		t.Fatal(err)
@@ -259,7 +153,7 @@ func TestFirewallOfOthers(t *testing.T) {
 	}
 	before := hostState(t)
 	first := openDriver(t)
-	if got := inside(t, first, talk(beyondAddress)); got != sandboxtest.RemoteText {
+	if got := inside(t, first, talk(sandboxtest.BeyondAddress)); got != sandboxtest.RemoteText {
 		t.Errorf("an environment reaches %q", got)
 	}
 	if !strings.Contains(first.Isolation(), "exceptions made in this host's firewall") {
@@ -290,7 +184,7 @@ func TestFirewallOfOthers(t *testing.T) {
 	if !strings.Contains(blocked.Isolation(), "firewall drops what is forwarded") {
 		t.Errorf("what is in the way is not said: %s", blocked.Isolation())
 	}
-	if got := inside(t, blocked, "cat /etc/resolv.conf; "+talk(beyondAddress)); !strings.Contains(got, "Network is unreachable") {
+	if got := inside(t, blocked, "cat /etc/resolv.conf; "+talk(sandboxtest.BeyondAddress)); !strings.Contains(got, "Network is unreachable") {
 		t.Errorf("an environment without egress gets %q", got)
 	}
 }
@@ -300,7 +194,7 @@ func TestDeadDaemonsNetwork(t *testing.T) {
 	if !inOwnNetwork(t) {
 		return
 	}
-	outside(t)
+	sandboxtest.Outside(t)
 	gone := exec.Command(os.Args[0], "-test.run=^$")
 	if err := gone.Run(); err != nil {
 		t.Fatal(err)
@@ -315,7 +209,7 @@ func TestDeadDaemonsNetwork(t *testing.T) {
 	for _, name := range []string{name, alive} {
 		table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: name})
 		set := &nftables.Set{Table: table, Name: switchedSet, KeyType: nftables.TypeIFName}
-		if err := conn.AddSet(set, []nftables.SetElement{{Key: interfaceName(outName)}}); err != nil {
+		if err := conn.AddSet(set, []nftables.SetElement{{Key: interfaceName(sandboxtest.OutsideInterface)}}); err != nil {
 			t.Fatal(err)
 		}
 		(rules{conn: conn, table: table}).chain("forward", nftables.ChainTypeFilter, nftables.ChainHookForward,
@@ -324,14 +218,14 @@ func TestDeadDaemonsNetwork(t *testing.T) {
 	if err := conn.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if err := setNet("ipv4/conf/"+outName+"/forwarding", "1"); err != nil { // by the dead one
+	if err := setNet("ipv4/conf/"+sandboxtest.OutsideInterface+"/forwarding", "1"); err != nil { // by the dead one
 		t.Fatal(err)
 	}
 	first := openDriver(t)
 	if got := hostState(t); strings.Contains(got, name) || !strings.Contains(got, alive) {
 		t.Errorf("only the dead daemon's table should be gone:\n%s", got)
 	}
-	if !strings.Contains(first.Isolation(), "forwarding switched on for "+outName) {
+	if !strings.Contains(first.Isolation(), "forwarding switched on for "+sandboxtest.OutsideInterface) {
 		t.Errorf("what is switched on is not said: %s", first.Isolation())
 	}
 	if err := first.Close(); err != nil {
@@ -359,17 +253,17 @@ func TestTwoDaemons(t *testing.T) {
 	if !inOwnNetwork(t) {
 		return
 	}
-	outside(t)
+	sandboxtest.Outside(t)
 	first, second := openDriver(t), openDriver(t)
 	for _, driver := range []*Driver{first, second} {
-		if got := inside(t, driver, talk(beyondAddress)); got != sandboxtest.RemoteText {
+		if got := inside(t, driver, talk(sandboxtest.BeyondAddress)); got != sandboxtest.RemoteText {
 			t.Errorf("beside another driver an environment reaches %q", got)
 		}
 	}
 	if err := first.Close(); err != nil {
 		t.Error(err)
 	}
-	if got := inside(t, second, talk(beyondAddress)); got != sandboxtest.RemoteText {
+	if got := inside(t, second, talk(sandboxtest.BeyondAddress)); got != sandboxtest.RemoteText {
 		t.Errorf("after the other driver has ended an environment reaches %q", got)
 	}
 	if err := second.Close(); err != nil {
@@ -389,11 +283,11 @@ func TestNetworkThatComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	driver := openDriver(t)
-	outside(t)
+	sandboxtest.Outside(t)
 	for {
 		// The router takes the host's word for which machines there are, and the
 		// driver hears of the route in the background.
-		got := inside(t, driver, "timeout 2 bash -c '"+talk(beyondAddress)+"'")
+		got := inside(t, driver, "timeout 2 bash -c '"+talk(sandboxtest.BeyondAddress)+"'")
 		if got == sandboxtest.RemoteText {
 			break
 		}
@@ -408,16 +302,16 @@ func TestHostIsNoRouter(t *testing.T) {
 	if !inOwnNetwork(t) {
 		return
 	}
-	outside(t)
+	sandboxtest.Outside(t)
 	neighbour := -1
-	if err := inNewSpace(func(fd int) error { neighbour = fd; return nil }); err != nil {
+	if err := sandboxtest.Elsewhere(-1, func(space int) error { neighbour = space; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	defer closeFD(neighbour)
 	veth := netlink.NewVeth(netlink.LinkAttrs{Name: "side"})
 	veth.PeerName, veth.PeerNamespace = "in", netlink.NsFd(neighbour)
-	if err := errors.Join(netlink.LinkAdd(veth), addAddress("side", "198.18.1.1/24"), inSpace(neighbour, func() error {
-		return errors.Join(addAddress("in", "198.18.1.2/24"), netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP("198.18.1.1")}))
+	if err := errors.Join(netlink.LinkAdd(veth), sandboxtest.AddAddress("side", "198.18.1.1/24"), inSpace(neighbour, func() error {
+		return errors.Join(sandboxtest.AddAddress("in", "198.18.1.2/24"), netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP("198.18.1.1")}))
 	})); err != nil {
 		t.Fatal(err)
 	}
@@ -435,7 +329,7 @@ func TestHostIsNoRouter(t *testing.T) {
 	send := func() {
 		t.Helper()
 		err := inSpace(neighbour, func() error {
-			conn, err := net.Dial("udp4", beyondAddress+":80")
+			conn, err := net.Dial("udp4", sandboxtest.BeyondAddress+":80")
 			if err != nil {
 				return err
 			}
@@ -619,7 +513,7 @@ func TestNamesInside(t *testing.T) {
 	if !inOwnNetwork(t) {
 		return
 	}
-	outside(t)
+	sandboxtest.Outside(t)
 	driver := openDriver(t)
 	server := fakeDNS(t, addressAnswer) // on the host's loopback, as systemd-resolved is
 	driver.router.relay.servers = func() ([]string, error) { return []string{server}, nil }
