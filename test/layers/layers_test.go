@@ -332,6 +332,14 @@ func TestLayersSurvive(t *testing.T) {
 	if third := publish(t, c, "l", which("three")); !strings.HasSuffix(third, ":3") {
 		t.Errorf("the next version is %s", third)
 	}
+	configure(t, c, "kept") // an empty list takes them all away
+	got, err := c.Lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: new("kept")})
+	if err != nil || len(got.Layers) != 0 {
+		t.Errorf("without layers it shows %+v: %v", got, err)
+	}
+	if out := c.Invoke(t, "kept", "{}"); out.FunctionError == nil {
+		t.Errorf("without layers it returns %s", out.Payload)
+	}
 }
 
 // The API as the SDK sees it: shapes, paging, the archive's link, policies.
