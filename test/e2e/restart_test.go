@@ -117,7 +117,7 @@ func TestReset(t *testing.T) {
 	name := c.Create(t, in)
 	id := api(t, c, name, nil)
 	c.Call(t, name, "{}")
-	waitForLog(t, c, name, "START")
+	waitForLog(t, c, name, "REPORT") // the last of it: nothing is to be logged after the reset
 
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL+"/_paddock/reset", nil)
 	if err != nil {

@@ -4,10 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -23,20 +21,20 @@ func TestUnimplemented(t *testing.T) {
 		protocol, operation string
 		call                func() error
 	}{
-		{"restJson1", "CreateEventSourceMapping", func() error {
-			_, err := c.Lambda.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{FunctionName: new("f"), EventSourceArn: new("arn:aws:sqs:us-east-1:000000000000:q")})
+		{"restJson1", "ListCodeSigningConfigs", func() error {
+			_, err := c.Lambda.ListCodeSigningConfigs(ctx, &lambda.ListCodeSigningConfigsInput{})
 			return err
 		}},
 		{"awsJson1_1", "StartQuery", func() error {
 			_, err := c.Logs.StartQuery(ctx, &cloudwatchlogs.StartQueryInput{QueryString: new("fields @message"), StartTime: new(int64(0)), EndTime: new(int64(1)), LogGroupName: new("g")})
 			return err
 		}},
-		{"awsJson1_0", "ListQueues", func() error {
-			_, err := c.SQS.ListQueues(ctx, &sqs.ListQueuesInput{})
+		{"awsJson1_0", "ListMessageMoveTasks", func() error {
+			_, err := c.SQS.ListMessageMoveTasks(ctx, &sqs.ListMessageMoveTasksInput{SourceArn: new("arn:aws:sqs:us-east-1:000000000000:q")})
 			return err
 		}},
-		{"rpcv2Cbor", "PutMetricData", func() error {
-			_, err := c.CloudWatch.PutMetricData(ctx, &cloudwatch.PutMetricDataInput{Namespace: new("n"), MetricData: []cloudwatchtypes.MetricDatum{{MetricName: new("m"), Value: new(1.5), Timestamp: new(time.Unix(1700000000, 0))}}})
+		{"rpcv2Cbor", "PutDashboard", func() error {
+			_, err := c.CloudWatch.PutDashboard(ctx, &cloudwatch.PutDashboardInput{DashboardName: new("d"), DashboardBody: new("{}")})
 			return err
 		}},
 	} {
@@ -59,24 +57,24 @@ func TestUnimplementedInOlderProtocols(t *testing.T) {
 		wants                    []string
 	}{
 		{
-			"IAM, awsQuery", "POST", "/", "Action=ListRoles&Version=2010-05-08",
+			"IAM, awsQuery", "POST", "/", "Action=ListVirtualMFADevices&Version=2010-05-08",
 			[]string{"Content-Type", "application/x-www-form-urlencoded"},
-			[]string{"<ErrorResponse", "<Type>Receiver</Type>", "<Code>NotImplementedException</Code>", "ListRoles", "<RequestId>"},
+			[]string{"<ErrorResponse", "<Type>Receiver</Type>", "<Code>NotImplementedException</Code>", "ListVirtualMFADevices", "<RequestId>"},
 		},
 		{
-			"CloudWatch, awsQuery", "POST", "/", "Action=ListMetrics&Version=2010-08-01",
+			"CloudWatch, awsQuery", "POST", "/", "Action=ListDashboards&Version=2010-08-01",
 			[]string{"Content-Type", "application/x-www-form-urlencoded"},
-			[]string{"<ErrorResponse", "<Code>NotImplementedException</Code>", "ListMetrics"},
+			[]string{"<ErrorResponse", "<Code>NotImplementedException</Code>", "ListDashboards"},
 		},
 		{
 			"CloudWatch, JSON 1.0", "POST", "/", "{}",
-			[]string{"Content-Type", "application/x-amz-json-1.0", "X-Amz-Target", "GraniteServiceVersion20100801.ListMetrics"},
-			[]string{`"__type"`, "NotImplementedException", "ListMetrics"},
+			[]string{"Content-Type", "application/x-amz-json-1.0", "X-Amz-Target", "GraniteServiceVersion20100801.ListDashboards"},
+			[]string{`"__type"`, "NotImplementedException", "ListDashboards"},
 		},
 		{
-			"SQS, awsQuery", "POST", "/", "Action=ListQueues&Version=2012-11-05",
+			"SQS, awsQuery", "POST", "/", "Action=ListMessageMoveTasks&Version=2012-11-05&SourceArn=arn:aws:sqs:us-east-1:000000000000:q",
 			[]string{"Content-Type", "application/x-www-form-urlencoded"},
-			[]string{"<ErrorResponse", "<Code>NotImplementedException</Code>", "ListQueues"},
+			[]string{"<ErrorResponse", "<Code>NotImplementedException</Code>", "ListMessageMoveTasks"},
 		},
 		{
 			"S3, restXml", "PUT", "/a-bucket", "",
@@ -105,7 +103,7 @@ func TestUnimplementedInOlderProtocols(t *testing.T) {
 // a header of their own when they speak JSON.
 func TestQueryModeOfSQS(t *testing.T) {
 	d := daemon.Shared(t)
-	res, body := ask(t, d, "POST", "", "/", "{}", "Content-Type", "application/x-amz-json-1.0", "X-Amz-Target", "AmazonSQS.ListQueues", "X-Amzn-Query-Mode", "true")
+	res, body := ask(t, d, "POST", "", "/", `{"SourceArn":"arn:aws:sqs:us-east-1:000000000000:q"}`, "Content-Type", "application/x-amz-json-1.0", "X-Amz-Target", "AmazonSQS.ListMessageMoveTasks", "X-Amzn-Query-Mode", "true")
 	if res.StatusCode != 501 || res.Header.Get("X-Amzn-Query-Error") != "NotImplementedException;Receiver" {
 		t.Errorf("%d, x-amzn-query-error %q: %s", res.StatusCode, res.Header.Get("X-Amzn-Query-Error"), body)
 	}

@@ -98,9 +98,9 @@ try {
 
 // What is not implemented says so, in the protocols that this SDK chooses.
 for (const [client, command, operation] of [
-  [functions, new lambda.ListLayersCommand({}), "ListLayers"],
-  [new sqs.SQSClient(once), new sqs.ListQueuesCommand({}), "ListQueues"],
-  [new cloudwatch.CloudWatchClient(once), new cloudwatch.ListMetricsCommand({}), "ListMetrics"],
+  [functions, new lambda.ListCodeSigningConfigsCommand({}), "ListCodeSigningConfigs"],
+  [new sqs.SQSClient(once), new sqs.ListMessageMoveTasksCommand({ SourceArn: "arn:aws:sqs:us-east-1:000000000000:q" }), "ListMessageMoveTasks"],
+  [new cloudwatch.CloudWatchClient(once), new cloudwatch.ListDashboardsCommand({}), "ListDashboards"],
 ]) {
   const e = await failing(client, command);
   assert.equal(e.name, "NotImplementedException");

@@ -91,10 +91,10 @@ finally:
 # CBOR with CloudWatch), IAM in Query, S3 in XML, and Lambda in JSON over REST.
 
 for service, operation, arguments, name, protocol in [
-    ("lambda", "list_layers", {}, "ListLayers", "rest-json"),
-    ("sqs", "list_queues", {}, "ListQueues", "json"),
-    ("cloudwatch", "list_metrics", {}, "ListMetrics", "json"),
-    ("iam", "list_roles", {}, "ListRoles", "query"),
+    ("lambda", "list_code_signing_configs", {}, "ListCodeSigningConfigs", "rest-json"),
+    ("sqs", "list_message_move_tasks", {"SourceArn": "arn:aws:sqs:us-east-1:000000000000:q"}, "ListMessageMoveTasks", "json"),
+    ("cloudwatch", "list_dashboards", {}, "ListDashboards", "json"),
+    ("iam", "list_virtual_mfa_devices", {}, "ListVirtualMFADevices", "query"),
     ("s3", "create_bucket", {"Bucket": "a-bucket"}, "CreateBucket", "rest-xml"),
 ]:
     client = boto3.client(service, config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}))
