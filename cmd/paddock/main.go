@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -22,17 +23,24 @@ var version = "dev"
 
 type cli struct {
 	Serve   serve   `cmd:"" default:"withargs" help:"Serve the AWS APIs on one port (the default command)."`
+	Doctor  doctor  `cmd:"" help:"Say what this machine can do for Paddock and how to get the rest. Exit code 1: something is lacking."`
 	Version showing `cmd:"" help:"Print the version."`
 }
 
-type serve struct {
+// place is what serve is told about the machine, and doctor asks it about.
+type place struct {
 	Data    string `default:"${data}" env:"PADDOCK_DATA" placeholder:"DIR" help:"Folder of the state (default: ${default})."`
 	Listen  string `default:"127.0.0.1:4566" env:"PADDOCK_LISTEN" placeholder:"HOST:PORT" help:"Address to listen on (default: ${default})."`
+	Sandbox string `default:"auto" enum:"auto,linux,process" env:"PADDOCK_SANDBOX" help:"What keeps functions apart: auto, linux or process (default: ${default})."`
+	Network string `default:"private" enum:"private,host,none" env:"PADDOCK_NETWORK" help:"Network of functions in the linux sandbox: private (a way to other machines, but not to this one), host (shared) or none (default: ${default})."`
+}
+
+type serve struct {
+	place
+
 	Account string `default:"000000000000" env:"PADDOCK_ACCOUNT" help:"Account of callers whose access key is not twelve digits (default: ${default})."`
 	Region  string `default:"us-east-1" env:"PADDOCK_REGION" help:"Region of requests that name none (default: ${default})."`
 
-	Sandbox      string        `default:"auto" enum:"auto,linux,process" env:"PADDOCK_SANDBOX" help:"What keeps functions apart: auto, linux or process (default: ${default})."`
-	Network      string        `default:"private" enum:"private,host,none" env:"PADDOCK_NETWORK" help:"Network of functions in the linux sandbox: private (a way to other machines, but not to this one), host (shared) or none (default: ${default})."`
 	RuntimeMatch string        `default:"nearest" enum:"nearest,exact" env:"PADDOCK_RUNTIME_MATCH" help:"Where a runtime's very version is not installed: take the nearest, or refuse with exact (default: ${default})."`
 	Concurrency  int           `default:"1000" env:"PADDOCK_CONCURRENCY" help:"Invocations of an account that run at a time in a region (default: ${default})."`
 	IdleExpiry   time.Duration `default:"10m" env:"PADDOCK_IDLE_EXPIRY" help:"How long an environment is kept without work (default: ${default})."`
@@ -78,6 +86,20 @@ func endOnSignal() {
 	<-again
 	fmt.Fprintln(os.Stderr, "paddock: ended by a second signal, with requests still running")
 	os.Exit(1)
+}
+
+type doctor struct{ place }
+
+func (d *doctor) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := app.Doctor(ctx, app.Config{
+		Data: d.Data, Listen: d.Listen, Version: version, Sandbox: d.Sandbox, Network: d.Network, Out: os.Stdout,
+	})
+	if errors.Is(err, app.ErrLacking) { // which has been said
+		os.Exit(1)
+	}
+	return err
 }
 
 type showing struct{}

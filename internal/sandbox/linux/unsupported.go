@@ -13,3 +13,12 @@ import (
 func New(Options) (sandbox.Driver, error) {
 	return nil, fmt.Errorf("the linux sandbox driver needs Linux on amd64 or arm64; this is %s on %s", runtime.GOOS, runtime.GOARCH)
 }
+
+// Examine says that this system has no such driver.
+func Examine(Options) (findings []Finding, usable bool) {
+	return []Finding{{
+		Name: "sandbox", Lacking: true,
+		Found:  fmt.Sprintf("functions cannot be isolated on %s/%s: they run as this user", runtime.GOOS, runtime.GOARCH),
+		Remedy: "run Paddock in a Linux virtual machine (amd64 or arm64) to isolate functions",
+	}}, false
+}
