@@ -42,7 +42,7 @@ func TestPrivate(t *testing.T) {
 	}
 	can := claims(h, NetworkPrivate)
 	can.Remote = sandboxtest.BeyondAddress + ":80"
-	can.Hidden = []string{sandboxtest.HostAddress + ":" + sandboxtest.HostPort, sandboxtest.LinkLocalAddress + ":80", sandboxtest.MetadataAddress + ":80"}
+	can.Hidden = []string{sandboxtest.HostAddress + ":" + sandboxtest.HostPort, sandboxtest.LinkLocalAddress + ":80", sandboxtest.MetadataAddress + ":80", sandboxtest.AzureAddress + ":80"}
 	t.Run("suite", func(t *testing.T) { drivers.Run(t, "private", can) }) // and clean up
 	if got := hostState(t); strings.Contains(got, "paddock") || strings.Contains(got, "pdk-") || !strings.Contains(got, "forwarding 0") {
 		t.Errorf("the drivers have left something:\n%s", got)

@@ -142,7 +142,9 @@ func routerRules(space int) error {
 	forward := r.chain("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, *nftables.ChainPriorityFilter, nftables.ChainPolicyDrop)
 	r.add(forward, fromUplink, answers(), accept)
 	r.add(forward, fromUplink, drop)
-	r.refuse(forward, address(offsetDestination, linkLocal))
+	for _, hidden := range metadata {
+		r.refuse(forward, address(offsetDestination, hidden))
+	}
 	r.add(forward, toUplink, accept)
 	r.refuse(forward) // from one environment to another
 

@@ -39,6 +39,10 @@ var (
 	linkLocal        = netip.MustParsePrefix("169.254.0.0/16")
 )
 
+// metadata are the addresses at which clouds tell a machine its secrets: most at
+// link-local ones, Azure and Alibaba at these too.
+var metadata = []netip.Prefix{linkLocal, netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("100.100.100.200/32")}
+
 // routerUplink is the name of the uplink inside of the router.
 const routerUplink = "uplink"
 

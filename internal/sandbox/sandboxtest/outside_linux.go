@@ -49,10 +49,10 @@ const (
 	// BeyondAddress is one of the machine's too, over the default route. There it
 	// answers RemoteText on port 80, and packets with themselves.
 	BeyondAddress = "203.0.113.9"
-	// LinkLocalAddress and MetadataAddress are reached as BeyondAddress is, by the
-	// host.
+	// The others are reached as BeyondAddress is, by the host.
 	LinkLocalAddress = "169.254.42.42"
 	MetadataAddress  = "169.254.169.254"
+	AzureAddress     = "168.63.129.16" // what it tells machines there
 	// HostPort is a service of the host's on all its addresses.
 	HostPort = "8080"
 )
@@ -77,7 +77,7 @@ func Outside(t *testing.T) {
 	must(AddAddress(OutsideInterface, HostAddress+"/24"))
 	must(Elsewhere(remote, func(int) error {
 		return errors.Join(AddAddress("in", NextAddress+"/24"), AddAddress("lo", BeyondAddress+"/32"),
-			AddAddress("lo", LinkLocalAddress+"/32"), AddAddress("lo", MetadataAddress+"/32"),
+			AddAddress("lo", LinkLocalAddress+"/32"), AddAddress("lo", MetadataAddress+"/32"), AddAddress("lo", AzureAddress+"/32"),
 			listenAs("0.0.0.0:80", RemoteText), echoAt(BeyondAddress+":80"))
 	}))
 	must(netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(NextAddress)}))
