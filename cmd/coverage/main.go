@@ -36,6 +36,7 @@ import (
 	"github.com/paddock-run/paddock/internal/coverage"
 	"github.com/paddock-run/paddock/internal/lambda"
 	"github.com/paddock-run/paddock/internal/logs"
+	"github.com/paddock-run/paddock/internal/sqs"
 	"github.com/paddock-run/paddock/internal/wire/schema"
 )
 
@@ -53,7 +54,7 @@ var services = []service{
 	{&logsapi.Service, "internal/logs", logs.Settings},
 	{schema: &apigatewayapi.Service},
 	{schema: &managementapi.Service},
-	{schema: &sqsapi.Service},
+	{&sqsapi.Service, "internal/sqs", sqs.Settings},
 	{schema: &cloudwatchapi.Service},
 	{schema: &iamapi.Service},
 	{schema: &stsapi.Service},

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -25,6 +27,7 @@ import (
 	"github.com/paddock-run/paddock/internal/logs"
 	"github.com/paddock-run/paddock/internal/runtimes"
 	"github.com/paddock-run/paddock/internal/sandbox"
+	"github.com/paddock-run/paddock/internal/sqs"
 	"github.com/paddock-run/paddock/internal/store/local"
 )
 
@@ -41,6 +44,7 @@ type Config struct {
 	Network      string // of the linux driver: "private", "host" or "none"
 	RuntimeMatch string // "nearest" or "exact"
 	Concurrency  int    // of an account in a region; 0: 1000
+	Memory       string // of all functions together: "80%" (of the machine's), "16GiB", "512MiB"; "0" or "": no limit
 	IdleExpiry   time.Duration
 	NoCPUQuota   bool // functions have all processors, whatever their memory
 
@@ -115,6 +119,7 @@ type daemon struct {
 	invoker  *invoke.Invoker
 	lambda   *lambda.Service
 	apis     *apigatewayv2.Service
+	sqs      *sqs.Service
 	edge     *edge.Edge
 }
 
@@ -133,11 +138,16 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		return err
 	}
 	keys := newAccessKeys(cfg.AccessKeys)
+	memory, err := memoryBudget(cmp.Or(cfg.Memory, "0"), func() (uint64, error) { return machineMemory(os.DirFS("/")) })
+	if err != nil {
+		return err
+	}
 	d.invoker = invoke.New(invoke.Options{
 		Driver:      d.driver,
 		Runtimes:    d.runtimes,
 		Logs:        &logSink{logs: d.logs, show: d.shower()},
 		Concurrency: cfg.Concurrency,
+		MemoryMB:    memory,
 		IdleExpiry:  cfg.IdleExpiry,
 		AWS:         &inside{keys: keys, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
 		NoCPUQuota:  cfg.NoCPUQuota,
@@ -147,6 +157,9 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		return err
 	}
 	if d.apis, err = apigatewayv2.New(d.life, d.state.Documents, d.log); err != nil {
+		return err
+	}
+	if d.sqs, err = sqs.New(d.life, ctx, d.state.Documents, d.state.Messages, d.log); err != nil {
 		return err
 	}
 	d.edge, err = edge.New(edge.Options{
@@ -185,6 +198,9 @@ func (d *daemon) close() error {
 		errs = append(errs, d.code.Close())
 	}
 	d.endLife()
+	if d.sqs != nil {
+		errs = append(errs, d.sqs.Close())
+	}
 	d.background.Wait()
 	errs = append(errs, d.state.Close())
 	return errors.Join(errs...)

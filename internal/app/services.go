@@ -45,7 +45,7 @@ func (d *daemon) services() []edge.Service {
 		{&kmsapi.Service, kmsapi.Unimplemented{}},
 		{&s3api.Service, s3api.Unimplemented{}},
 		{&secretsmanagerapi.Service, secretsmanagerapi.Unimplemented{}},
-		{&sqsapi.Service, sqsapi.Unimplemented{}},
+		{&sqsapi.Service, d.sqs},
 		{&ssmapi.Service, ssmapi.Unimplemented{}},
 		{&stsapi.Service, stsapi.Unimplemented{}},
 	} {
