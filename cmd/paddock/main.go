@@ -43,6 +43,7 @@ type serve struct {
 
 	RuntimeMatch string        `default:"nearest" enum:"nearest,exact" env:"PADDOCK_RUNTIME_MATCH" help:"Where a runtime's very version is not installed: take the nearest, or refuse with exact (default: ${default})."`
 	Concurrency  int           `default:"1000" env:"PADDOCK_CONCURRENCY" help:"Invocations of an account that run at a time in a region (default: ${default})."`
+	Memory       string        `default:"80%" env:"PADDOCK_MEMORY" placeholder:"SIZE" help:"Memory of all functions together: a share of this machine's such as 80%, a size such as 16GiB or 512MiB, or 0 for no limit (default: ${default})."`
 	IdleExpiry   time.Duration `default:"10m" env:"PADDOCK_IDLE_EXPIRY" help:"How long an environment is kept without work (default: ${default})."`
 
 	CPUQuota bool `name:"cpu-quota" default:"true" negatable:"" env:"PADDOCK_CPU_QUOTA" help:"Limit functions to a share of the processors in proportion to their memory, as Lambda does (default: on)."`
@@ -70,7 +71,7 @@ func (s *serve) Run() error {
 	}
 	return app.Run(ctx, app.Config{
 		Data: s.Data, Listen: s.Listen, Account: s.Account, Region: s.Region, Version: version,
-		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, IdleExpiry: s.IdleExpiry,
+		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, Memory: s.Memory, IdleExpiry: s.IdleExpiry,
 		NoCPUQuota: !s.CPUQuota,
 		AccessKeys: s.AccessKey, Insecure: s.Insecure, AllowedHosts: s.AllowHost, AllowedOrigins: s.AllowOrigin,
 		AllowReset: s.AllowReset, ShowLogs: s.ShowLogs, Grace: s.Grace,

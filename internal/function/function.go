@@ -110,9 +110,17 @@ type Provisioned struct {
 
 // ErrThrottled: a concurrency limit is reached. Its text is the Reason of
 // AWS's TooManyRequestsException.
-type ErrThrottled struct{ Reason string }
+type ErrThrottled struct {
+	Reason string
+	Detail string // for the caller; empty: there is no more to say than AWS does
+}
 
-func (e *ErrThrottled) Error() string { return "throttled: " + e.Reason }
+func (e *ErrThrottled) Error() string {
+	if e.Detail != "" {
+		return e.Detail
+	}
+	return "throttled: " + e.Reason
+}
 
 var (
 	// ErrShuttingDown: the daemon is stopping and takes no new invocations.

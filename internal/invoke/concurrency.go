@@ -21,6 +21,8 @@ import (
 const (
 	reasonAccount      = "ConcurrentInvocationLimitExceeded"
 	reasonReserved     = "ReservedFunctionConcurrentInvocationLimitExceeded"
+	reasonRate         = "FunctionInvocationRateLimitExceeded"
+	reasonReservedRate = "ReservedFunctionInvocationRateLimitExceeded"
 	noReservation      = -1
 	defaultConcurrency = 1000
 )
@@ -54,6 +56,10 @@ type concurrency struct {
 
 	mu          sync.Mutex
 	provisioned int64 // asked for, of all versions
+
+	scaling scaling
+	queue   []*start     // guarded by starts
+	memory  atomic.Int64 // MB, of its environments; where there is a limit
 }
 
 // slot is a place that an invocation takes up while it runs.

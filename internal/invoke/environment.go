@@ -80,10 +80,16 @@ type environment struct {
 	memoryMB   int // guarded by whoever ends an invocation
 	memoryRead time.Time
 
+	memorySaid int64 // the last reading that starts knows of, in MB
+	lastUsed   time.Time
+
 	provisioned bool // it is one of those that are kept
 	// Guarded by the pool:
 	counted bool // among the live ones of those that are kept
 	used    bool // it was given to a request
+	// Guarded by starts:
+	mb   int64  // what it is taken to use; 0: it has not begun, or is gone
+	room *start // what that is kept for when it has ended
 }
 
 func newEnvironment(p *pool, provisioned bool) *environment {
@@ -127,6 +133,10 @@ func (e *environment) start(ctx context.Context) *failure {
 	}
 	f := e.boot(ctx, limit)
 	took := time.Since(began)
+	e.lastUsed = began
+	if f == nil && e.provisioned { // it may stay without work for long
+		e.readMemory()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.phase = phaseIdle
@@ -397,6 +407,7 @@ func (e *environment) Next() {
 // finish writes the end of an invocation into the log, after all that the
 // function wrote.
 func (e *environment) finish(r *run, last string) {
+	e.lastUsed = r.started
 	e.log.drain() // before the memory is read: what was written by now belongs to the invocation
 	if e.memoryMB == 0 || time.Since(e.memoryRead) > usageAge || r.duration > usageAge/5 {
 		e.readMemory()
@@ -424,6 +435,13 @@ func (e *environment) readMemory() {
 	// said than hidden.
 	e.memoryMB = max(e.memoryMB, int((usage.MaxMemoryBytes+1<<20-1)>>20))
 	e.memoryRead = time.Now()
+	if mb := int64(e.memoryMB); mb != e.memorySaid {
+		e.memorySaid = mb
+		if mb > e.pool.peak.Load() { // of two at once the lower one may stay, until the next
+			e.pool.peak.Store(mb)
+		}
+		e.inv.starts.measured(e, mb)
+	}
 }
 
 // onRest is the pause between invocations: the environment is frozen shortly
@@ -543,7 +561,7 @@ func (e *environment) fail(r *run, f *failure) {
 	}
 	e.mu.Unlock()
 	e.pool.gone(e, false)
-	e.inv.living.remove(e) // boot left nothing to end
+	e.inv.forget(e) // boot left nothing to end
 	e.finish(r, last)
 	r.outcome <- &outcome{failure: f}
 }
@@ -589,7 +607,7 @@ func (e *environment) end() {
 	e.mu.Unlock()
 	e.drainBooted()
 	if dead {
-		e.inv.living.remove(e)
+		e.inv.forget(e)
 	}
 }
 

@@ -56,6 +56,9 @@ type Options struct {
 	// NoCPUQuota gives functions all of the machine's processors: else they have
 	// a share in proportion to their memory, as on AWS Lambda.
 	NoCPUQuota bool
+	// MemoryMB is how much memory all environments may use together; 0: no limit.
+	// What cannot be placed within 10 seconds is throttled.
+	MemoryMB int
 	// Events limits how many asynchronous invocations wait, those that wait to be
 	// retried included; 0: 10 000.
 	Events int
@@ -72,6 +75,7 @@ type Invoker struct {
 	log    *slog.Logger
 	events *eventQueue
 	grace  time.Duration // endingGrace; tests on busy machines have more
+	scale  int           // scaleBurst; tests have less
 
 	pools     sync.Map // ARN → *lineage
 	functions sync.Map // function.ID → *concurrency
@@ -80,7 +84,7 @@ type Invoker struct {
 	life    context.Context // ends when environments must not start any more
 	endLife context.CancelFunc
 	living  living
-	starts  chan struct{} // one for each environment that initializes
+	starts  *starts
 
 	closing atomic.Bool
 	active  atomic.Int64 // calls of Invoke and InvokeStream, and events that run
@@ -114,7 +118,9 @@ func New(opts Options) *Invoker {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	i := &Invoker{opts: opts, log: opts.Logger, grace: endingGrace, quiet: make(chan struct{}, 1), starts: make(chan struct{}, opts.Starts)}
+	i := &Invoker{opts: opts, log: opts.Logger, grace: endingGrace, quiet: make(chan struct{}, 1), scale: scaleBurst}
+	i.starts = newStarts(int64(opts.MemoryMB), opts.Starts)
+	i.starts.evict = i.evict
 	i.life, i.endLife = context.WithCancel(context.Background())
 	i.events = newEventQueue(opts.Events, opts.EventConcurrency, opts.Logger, i.invoke)
 	return i
@@ -152,6 +158,7 @@ func (i *Invoker) pool(v *function.Version) *pool {
 	}
 	l.current.Store(p)
 	if before != nil {
+		p.peak.Store(before.peak.Load())
 		if l.old = append(l.old, before.v.RevisionID); len(l.old) > 16 {
 			l.old = slices.Delete(l.old, 0, 1)
 		}

@@ -2,8 +2,10 @@ package invoke
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/function"
@@ -29,6 +31,8 @@ type pool struct {
 	v           *function.Version
 	concurrency *concurrency // of the function
 	lineage     string       // of the traces
+
+	peak atomic.Int64 // MB: the most that one of its environments was seen to use
 
 	mu       sync.Mutex
 	kept     provision
@@ -61,7 +65,11 @@ func (p *pool) acquire(ctx context.Context) (*environment, error) {
 	w := &waiter{got: make(chan grant, 1)}
 	p.waiting = append(p.waiting, w)
 	if len(p.waiting) > p.starting+p.freeing {
-		p.startOne()
+		if err := p.startOne(); err != nil {
+			p.waiting = p.waiting[:len(p.waiting)-1]
+			p.mu.Unlock()
+			return nil, err
+		}
 	} else if len(p.waiting) > p.starting {
 		defer time.AfterFunc(p.inv.grace, func() { p.startFor(w) }).Stop()
 	}
@@ -107,16 +115,31 @@ func (p *pool) startFor(w *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.waiting) > p.starting && slices.Contains(p.waiting, w) {
-		p.startOne()
+		p.startOrRefuse()
 	}
 }
 
-// startOne is called with the lock held.
-func (p *pool) startOne() {
+// startOrRefuse is called with the lock held, while a request waits.
+func (p *pool) startOrRefuse() {
+	if err := p.startOne(); err != nil {
+		p.firstWaiter().got <- grant{err: err}
+	}
+}
+
+// startOne is called with the lock held. The error is an ErrThrottled: the
+// function has started too many of late.
+func (p *pool) startOne() error {
+	if c := p.concurrency; !c.scaling.take(p.inv.scale) {
+		if c.reserved.Load() != noReservation {
+			return &function.ErrThrottled{Reason: reasonReservedRate}
+		}
+		return &function.ErrThrottled{Reason: reasonRate}
+	}
 	p.starting++
 	e := newEnvironment(p, false)
 	p.inv.living.add(e)
 	go p.start(e)
+	return nil
 }
 
 // start takes a new environment through its Init phase. Not all that are asked
@@ -124,20 +147,16 @@ func (p *pool) startOne() {
 // not wanted any more when it is their turn, because those that were free first
 // have served the requests.
 func (p *pool) start(e *environment) {
-	done, err := p.turn()
-	if err != nil {
+	done, err := p.turn(e, &p.starting, func() bool { return len(p.waiting) >= p.starting })
+	defer done()
+	switch {
+	case errors.Is(err, errUnwanted):
+		p.concurrency.scaling.giveBack()
+		return
+	case err != nil:
 		p.refuse(e, err)
 		return
 	}
-	defer done()
-	p.mu.Lock()
-	if len(p.waiting) < p.starting {
-		p.starting--
-		p.mu.Unlock()
-		p.inv.living.remove(e) // nothing of it has begun
-		return
-	}
-	p.mu.Unlock()
 
 	f := e.start(p.inv.life)
 	done()
@@ -156,16 +175,47 @@ func (p *pool) start(e *environment) {
 }
 
 // turn waits until it is an environment's turn to initialize. done lets the next
-// one begin; it may be called twice, and need not be for long starts.
-func (p *pool) turn() (done func(), err error) {
-	select {
-	case p.inv.starts <- struct{}{}:
-	case <-p.inv.life.Done():
-		return nil, function.ErrShuttingDown
+// one begin; it may be called twice, and need not be for long starts. With
+// errUnwanted the environment is gone, and count is one less; wanted is asked
+// with the lock held.
+func (p *pool) turn(e *environment, count *int, wanted func() bool) (done func(), err error) {
+	for {
+		err = p.inv.starts.wait(p.inv.life, &start{e: e, of: p.concurrency, mb: p.need(), wanted: func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return wanted()
+		}})
+		done = func() {}
+		if err == nil {
+			once := sync.OnceFunc(p.inv.starts.done)
+			timer := time.AfterFunc(startTurn, once)
+			done = func() { timer.Stop(); once() }
+		}
+		p.mu.Lock()
+		if !wanted() {
+			*count--
+			p.mu.Unlock()
+			p.inv.forget(e) // nothing of it has begun
+			return done, errUnwanted
+		}
+		p.mu.Unlock()
+		if !errors.Is(err, errUnwanted) { // else it has become wanted again
+			return done, err
+		}
 	}
-	once := sync.OnceFunc(func() { <-p.inv.starts })
-	timer := time.AfterFunc(startTurn, once)
-	return func() { timer.Stop(); once() }, nil
+}
+
+// unmeasured is what an environment is taken to use, in MB, before one of its
+// version has run.
+const unmeasured = 128
+
+// need is how much memory another environment is taken to use, in MB.
+func (p *pool) need() int64 {
+	limit := int64(p.v.MemoryMB)
+	if peak := p.peak.Load(); peak > 0 {
+		return min(peak+peak/4, max(limit, peak))
+	}
+	return min(limit, unmeasured)
 }
 
 // refuse tells the first who waits that no environment can be made.
@@ -211,6 +261,14 @@ func (p *pool) release(e *environment) {
 
 // give is called with the lock held, and releases it.
 func (p *pool) give(e *environment) {
+	if e.used && !e.provisioned {
+		if st := p.inv.starts.yields(p.concurrency); st != nil {
+			p.mu.Unlock()
+			p.inv.starts.promise(e, st)
+			go e.shutdown() // and another one is started for who waits
+			return
+		}
+	}
 	if w := p.firstWaiter(); w != nil {
 		e.used = true
 		p.mu.Unlock()
@@ -232,6 +290,8 @@ func (p *pool) give(e *environment) {
 	p.mu.Unlock()
 	if over {
 		go e.shutdown() // this may be the goroutine that serves its Runtime API
+	} else if p.inv.starts.hungry.Load() {
+		go p.inv.starts.look()
 	}
 }
 
@@ -260,7 +320,7 @@ func (p *pool) gone(e *environment, freeing bool) {
 	}
 	p.replace(e)
 	if len(p.waiting) > p.starting+p.freeing {
-		p.startOne()
+		p.startOrRefuse()
 	}
 }
 

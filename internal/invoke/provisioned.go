@@ -1,6 +1,7 @@
 package invoke
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -105,20 +106,15 @@ func (p *pool) fill() {
 
 func (p *pool) startProvisioned(e *environment) {
 	k := &p.kept
-	done, err := p.turn()
-	if err != nil {
+	done, err := p.turn(e, &k.beginning, func() bool { return k.retry == nil && int(k.live.Load())+k.beginning <= k.wanted })
+	defer done()
+	switch {
+	case errors.Is(err, errUnwanted):
+		return
+	case err != nil:
 		p.notProvisioned(e, err.Error())
 		return
 	}
-	defer done()
-	p.mu.Lock()
-	if k.retry != nil || int(k.live.Load())+k.beginning > k.wanted {
-		k.beginning--
-		p.mu.Unlock()
-		p.inv.living.remove(e) // nothing of it has begun
-		return
-	}
-	p.mu.Unlock()
 	f := e.start(p.inv.life)
 	done()
 	if f != nil {

@@ -87,8 +87,12 @@ func invokeError(err error) error {
 	var throttled *function.ErrThrottled
 	switch {
 	case errors.As(err, &throttled):
+		message := "Rate Exceeded."
+		if throttled.Detail != "" {
+			message = throttled.Detail
+		}
 		return &api.TooManyRequestsException{
-			Type: new(faultOfUser), Message: text("Rate Exceeded."),
+			Type: new(faultOfUser), Message: &message,
 			Reason:            new(api.ThrottleReason(throttled.Reason)),
 			RetryAfterSeconds: new("1"),
 		}
