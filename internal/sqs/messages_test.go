@@ -296,6 +296,7 @@ func TestMoveTasks(t *testing.T) {
 			}
 		}
 		task := func(destination *string, rate *int32) string {
+			time.Sleep(time.Second) // tasks are listed by their start
 			return *ok[*api.StartMessageMoveTaskResult](t)(c.StartMessageMoveTask(c.ctx, &api.StartMessageMoveTaskRequest{SourceArn: new(deadARN), DestinationArn: destination, MaxNumberOfMessagesPerSecond: rate})).TaskHandle
 		}
 		last := func() *api.ListMessageMoveTasksResultEntry {
