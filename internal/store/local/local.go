@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -43,15 +44,15 @@ type State struct {
 	closeErr error
 }
 
-// Open opens the state in a folder, which it makes where there is none (with
-// permissions 0700: values hold functions' environments). Where another process
-// has it open, the error is a *LockedError.
+// Open opens the state in a folder, which it makes where there is none. A folder
+// that is new or empty gets permissions 0700: values hold functions'
+// environments. Where another process has it open, the error is a *LockedError.
 func Open(dir string) (_ *State, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeFolder(dir); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	s := &State{}
@@ -87,6 +88,23 @@ func Open(dir string) (_ *State, err error) {
 	s.Documents, s.Blobs, s.Logs, s.Messages = documents, blobs, logs, messages
 	s.resets = []func(context.Context) error{documents.Reset, messages.Reset, logs.Reset}
 	return s, nil
+}
+
+// makeFolder makes a folder that is for its owner only. One that somebody made
+// for the purpose, which is empty yet, becomes that too: besides the state, which
+// has permissions of its own, it gets functions' code.
+func makeFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) > 0 {
+		return nil // not ours to change; what it lacks shows next
+	}
+	if err := os.Chmod(dir, 0o700); err != nil && !errors.Is(err, fs.ErrPermission) { // another user's, with room for us
+		return err
+	}
+	return nil
 }
 
 func (s *State) openState(dir string) (_ *sqlite.Documents, _ *blobfile.Blobs, err error) {

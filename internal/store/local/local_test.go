@@ -195,6 +195,28 @@ func openOnce(dir string) {
 	}
 }
 
+// Others on the machine are to read nothing of what is put into a folder that
+// somebody made for Paddock with the usual permissions. One that is in use for
+// something else stays as it is.
+func TestEmptyFolderBecomesPrivate(t *testing.T) {
+	empty, used := t.TempDir(), t.TempDir()
+	for _, dir := range []string{empty, used} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(used, "notes"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]os.FileMode{empty: 0o700, used: 0o755} {
+		open(t, dir)
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v, want %v", dir, info.Mode(), err, want)
+		}
+	}
+}
+
 func TestOpenFails(t *testing.T) {
 	dir := t.TempDir()
 	damaged := filepath.Join(dir, "state.db")
