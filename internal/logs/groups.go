@@ -44,6 +44,8 @@ func (s *Service) DeleteLogGroup(ctx context.Context, in *api.DeleteLogGroupRequ
 	if err != nil {
 		return nil, err
 	}
+	s.births.Lock()
+	defer s.births.Unlock()
 	revision, err := s.docs.Write(ctx, store.Write{Key: g.key(), If: store.Present})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noGroup()

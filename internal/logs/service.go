@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	api "github.com/paddock-run/paddock/internal/api/logs"
@@ -32,6 +33,9 @@ type Service struct {
 	now    func() time.Time
 	groups *snapshot.Map[*group]
 	sink   *sink
+	// births is held while a group comes or goes, so that the events of a new one
+	// are not taken for the old one's.
+	births sync.Mutex
 }
 
 var _ api.Handler = (*Service)(nil)
@@ -133,9 +137,24 @@ func noGroup() error {
 	return &api.ResourceNotFoundException{Message: new("The specified log group does not exist.")}
 }
 
-// create stores a new group.
+// create stores a new group, which begins empty: events that a crash in the
+// middle of a deletion has left, or a writer that was late for it, go first.
 func (s *Service) create(ctx context.Context, g *group) error {
 	value, err := json.Marshal(g)
+	if err != nil {
+		return err
+	}
+	s.births.Lock()
+	defer s.births.Unlock()
+	if _, err := s.docs.Get(ctx, g.key()); err == nil {
+		return store.ErrConflict
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	left, err := s.events.Streams(ctx, g.eventsKey(), "", "", false, false, 1)
+	if err == nil && len(left) > 0 {
+		err = s.events.DeleteGroup(ctx, g.eventsKey())
+	}
 	if err != nil {
 		return err
 	}

@@ -355,6 +355,30 @@ func TestDeletes(t *testing.T) {
 	}
 }
 
+// A crash between the two writes of a deletion leaves events without a group:
+// the next group of that name must not have them.
+func TestNewGroupsAreEmpty(t *testing.T) {
+	s, ctx := setup(t)
+	left := (&group{Account: "000000000000", Region: "us-east-1", Name: "g"}).eventsKey()
+	if err := s.events.Append(ctx, left, "old", []store.LogEvent{{Time: time.Now(), Message: "old"}}); err != nil {
+		t.Fatal(err)
+	}
+	ok[any](t)(s.CreateLogGroup(ctx, &api.CreateLogGroupRequest{LogGroupName: new("g")}))
+	out := ok[*api.DescribeLogStreamsResponse](t)(s.DescribeLogStreams(ctx, &api.DescribeLogStreamsRequest{LogGroupName: new("g")}))
+	if len(out.LogStreams) != 0 {
+		t.Errorf("the new group has the stream %s", *out.LogStreams[0].LogStreamName)
+	}
+	// What is there stays when somebody tries to make the group again.
+	ok[any](t)(s.CreateLogStream(ctx, &api.CreateLogStreamRequest{LogGroupName: new("g"), LogStreamName: new("new")}))
+	if _, err := s.CreateLogGroup(ctx, &api.CreateLogGroupRequest{LogGroupName: new("g")}); err == nil {
+		t.Error("the group was made again")
+	}
+	out = ok[*api.DescribeLogStreamsResponse](t)(s.DescribeLogStreams(ctx, &api.DescribeLogStreamsRequest{LogGroupName: new("g")}))
+	if len(out.LogStreams) != 1 {
+		t.Errorf("%d streams", len(out.LogStreams))
+	}
+}
+
 func TestCloseStoresWhatIsHeld(t *testing.T) {
 	dir := t.TempDir()
 	state, err := local.Open(dir)
