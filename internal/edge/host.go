@@ -31,9 +31,13 @@ type host struct {
 	apiID   string
 }
 
+const localStack = "localhost.localstack.cloud"
+
 // baseDomains are the names that AWS's and LocalStack's service hosts end in.
-// Their DNS is AWS's and LocalStack's: no attacker can rebind a name there.
-var baseDomains = []string{"localhost.localstack.cloud", "amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws"}
+// LocalStack's all mean this machine. Of AWS's, those of services are AWS's own,
+// which no attacker can rebind; below the same domains are names that follow
+// what customers set (load balancers, instances): those are not for us.
+var baseDomains = []string{localStack, "amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws"}
 
 // containerHosts are what Docker and Podman call the machine they run on, from
 // inside a container. The public DNS has no top-level domain "internal".
@@ -91,7 +95,14 @@ func (p hostPolicy) parse(header string, rt *routes) host {
 	for _, base := range baseDomains {
 		if sub, ok := below(h.name, base); ok {
 			h.parseLabels(sub, rt)
-			h.allowed = h.allowed || base != "on.aws" || h.kind == hostFunctionURL
+			switch base {
+			case localStack:
+				h.allowed = true
+			case "on.aws":
+				h.allowed = h.allowed || h.kind == hostFunctionURL
+			default:
+				h.allowed = h.allowed || h.kind == hostAPI || h.kind == hostBucket || h.kind == hostService && (rt.byEndpoint[h.service] != nil || !strings.Contains(h.service, "."))
+			}
 			return h
 		}
 	}

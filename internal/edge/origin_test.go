@@ -20,6 +20,8 @@ func TestHostCheck(t *testing.T) {
 		"paddock.corp.example": true, "sqs.us-east-1.paddock.corp.example:4566": true, "a.dev.example": true, "x.test.example": true,
 		"api.shop.example": true, // a custom domain name of the gateway's
 
+		"mine-1234.us-east-1.elb.amazonaws.com": false, "mine-1234.elb.us-east-1.amazonaws.com": false, "ec2-10-0-0-1.compute-1.amazonaws.com": false,
+		"amazonaws.com": false, "a.b.api.aws": false, "b.s3.amazonaws.com": true, "a1b2.execute-api.eu-west-1.amazonaws.com": true,
 		"evil.example": false, "evil.example:4566": false, "localhost.evil.example": false, "notlocalhost": false,
 		"evil-localhost.localstack.cloud": false, "localstack.cloud": false, "xamazonaws.com": false, "amazonaws.com.evil.example": false,
 		"127.0.0.1.evil.example": false, "127.0.0.1.nip.io": false, "0.0.0.0:4566": false, "[::]:4566": false, "xpaddock.corp.example": false,
