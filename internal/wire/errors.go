@@ -10,6 +10,7 @@ import (
 	"github.com/paddock-run/paddock/internal/wire/fault"
 	"github.com/paddock-run/paddock/internal/wire/reply"
 	"github.com/paddock-run/paddock/internal/wire/schema"
+	"github.com/paddock-run/paddock/internal/wire/sigv4"
 )
 
 // NotImplementedCode is the error code of an operation that Paddock does not
@@ -38,6 +39,10 @@ func (x *exchange) fault(err error) (f *fault.Fault, cause error) {
 			cause = err
 		}
 		return f, cause
+	}
+	if se, ok := errors.AsType[*sigv4.Error](err); ok { // a body that is not the one that was signed
+		ae := se.AWS(x.protocol)
+		return x.plain(ae.Status, ae.Code, ae.Message), nil
 	}
 	if ni, ok := errors.AsType[*schema.NotImplementedError](err); ok {
 		return x.plain(http.StatusNotImplemented, NotImplementedCode, ni.Error()), nil

@@ -32,22 +32,22 @@ func newCodec(svc *schema.Service, p schema.Protocol, limits body.Limits) codec 
 
 // choose tells which of the service's protocols r speaks. Where nothing tells,
 // it is the first: its error form is what the client most likely understands.
-func (s *Server) choose(r *http.Request) codec {
-	if c, ok := s.codecs[schema.CBOR]; ok && strings.EqualFold(r.Header.Get("Smithy-Protocol"), "rpc-v2-cbor") {
-		return c
+func (s *Server) choose(r *http.Request) schema.Protocol {
+	if s.codecs[schema.CBOR] != nil && strings.EqualFold(r.Header.Get("Smithy-Protocol"), "rpc-v2-cbor") {
+		return schema.CBOR
 	}
-	if c, ok := s.codecs[schema.AWSJSON]; ok && (r.Header.Get("X-Amz-Target") != "" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json")) {
-		return c
+	if s.codecs[schema.AWSJSON] != nil && (r.Header.Get("X-Amz-Target") != "" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json")) {
+		return schema.AWSJSON
 	}
-	if c, ok := s.codecs[schema.Query]; ok && (isForm(r) || r.URL.Query().Has("Action")) {
-		return c
+	if s.codecs[schema.Query] != nil && (isForm(r) || r.URL.Query().Has("Action")) {
+		return schema.Query
 	}
 	for _, p := range []schema.Protocol{schema.RestJSON, schema.RestXML} {
-		if c, ok := s.codecs[p]; ok {
-			return c
+		if s.codecs[p] != nil {
+			return p
 		}
 	}
-	return s.codecs[s.svc.Protocols[0]]
+	return s.svc.Protocols[0]
 }
 
 func isForm(r *http.Request) bool {

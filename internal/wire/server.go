@@ -65,8 +65,7 @@ func NewServer(svc *schema.Service, handler any, opts Options) *Server {
 
 // ServeHTTP answers one request of one of the service's operations.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := s.choose(r)
-	x := exchange{Server: s, codec: c, w: w, r: r, id: identity.Of(r.Context())}
+	x := s.exchange(w, r)
 	defer x.recover()
 	x.serve()
 }
@@ -74,20 +73,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Refuse answers a request with err, in the protocol that it speaks, without
 // calling the service. It is for what stands before the services.
 func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	x := exchange{Server: s, codec: s.choose(r), w: w, r: r, id: identity.Of(r.Context())}
+	x := s.exchange(w, r)
 	defer x.recover()
 	x.fail(err)
+}
+
+func (s *Server) exchange(w http.ResponseWriter, r *http.Request) *exchange {
+	p := s.choose(r)
+	return &exchange{Server: s, protocol: p, codec: s.codecs[p], w: w, r: r, id: identity.Of(r.Context())}
 }
 
 // exchange is one request and its answer.
 type exchange struct {
 	*Server
-	codec codec
-	w     http.ResponseWriter
-	r     *http.Request
-	id    *identity.Identity
-	op    *schema.Operation
-	sent  bool // the head is out
+	protocol schema.Protocol
+	codec    codec
+	w        http.ResponseWriter
+	r        *http.Request
+	id       *identity.Identity
+	op       *schema.Operation
+	sent     bool // the head is out
 }
 
 func (x *exchange) serve() {

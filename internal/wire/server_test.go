@@ -9,11 +9,14 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/paddock-run/paddock/internal/api/lambda"
+	"github.com/paddock-run/paddock/internal/awserr"
 	"github.com/paddock-run/paddock/internal/identity"
 	"github.com/paddock-run/paddock/internal/wire"
 	"github.com/paddock-run/paddock/internal/wire/schema"
+	"github.com/paddock-run/paddock/internal/wire/sigv4"
 )
 
 type functions struct {
@@ -107,5 +110,28 @@ func TestErrorForms(t *testing.T) {
 				t.Error("no request ID")
 			}
 		})
+	}
+}
+
+// A body that turns out, while it is read, not to be the one that was signed is
+// the client's fault, in the service's own words.
+func TestTamperedBody(t *testing.T) {
+	r := httptest.NewRequest("POST", "/2015-03-31/functions", iotest.ErrReader(&sigv4.Error{Reason: sigv4.PayloadMismatch}))
+	r.Header.Set("Content-Type", "application/json")
+	r = r.WithContext(identity.With(r.Context(), &identity.Identity{RequestID: requestID}))
+	w := httptest.NewRecorder()
+	wire.NewServer(&lambda.Service, functions{}, quiet()).ServeHTTP(w, r)
+	if w.Code/100 != 4 || w.Header().Get("X-Amzn-Errortype") == "" {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	r := httptest.NewRequest("POST", "/2015-03-31/functions", nil)
+	r = r.WithContext(identity.With(r.Context(), &identity.Identity{RequestID: requestID}))
+	w := httptest.NewRecorder()
+	wire.NewServer(&lambda.Service, functions{}, quiet()).Refuse(w, r, awserr.New(403, "AccessDeniedException", "no"))
+	if w.Code != 403 || w.Header().Get("X-Amzn-Errortype") != "AccessDeniedException" || !strings.Contains(w.Body.String(), `"no"`) {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 }

@@ -40,30 +40,15 @@ type request struct {
 	says                     string // is in the message
 }
 
-// known are the requests that are not answered as they should be, and why. One
-// that is fails its test: it is to be taken off this list.
-var known = map[string]string{
-	"TestAWSJSON/GET":                        "internal/wire/awsjson takes any method",
-	"TestRestXML/half":                       "internal/wire/restxml hands encoding/xml's words on",
-	"TestRestJSON/a_payload_that_is_no_JSON": "internal/lambda's checkJSON hands encoding/json's words on",
-}
-
 // wrong collects what is wrong with an answer.
 type wrong []string
 
 func (w *wrong) say(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }
 
-// judge fails the test for what is wrong, or for a known failure that is none any
-// more.
+// judge fails the test for what is wrong.
 func (w wrong) judge(t *testing.T) {
 	t.Helper()
-	reason, expected := known[t.Name()]
-	switch {
-	case expected && len(w) == 0:
-		t.Errorf("this works now: take it off the list of known failures (%s)", reason)
-	case expected:
-		t.Logf("known to fail (%s): %s", reason, strings.Join(w, "; "))
-	case len(w) > 0:
+	if len(w) > 0 {
 		t.Error(strings.Join(w, "\n"))
 	}
 }

@@ -39,6 +39,9 @@ func New(svc *schema.Service, limits body.Limits) *Codec {
 
 // Open finds the operation that X-Amz-Target names and how its input is read.
 func (c *Codec) Open(r *http.Request) (*schema.Operation, func(in any) error, error) {
+	if r.Method != http.MethodPost {
+		return nil, nil, awserr.New(http.StatusNotFound, "UnknownOperationException", "")
+	}
 	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), c.svc.TargetPrefix+".")
 	op := c.ops[name]
 	if op == nil || !ok {

@@ -4,12 +4,14 @@ package body
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
 
 	"github.com/paddock-run/paddock/internal/awserr"
+	"github.com/paddock-run/paddock/internal/wire/sigv4"
 )
 
 // Limits bounds what is read of a request.
@@ -113,7 +115,20 @@ func (l Limits) read(src io.Reader, limit, size int64) ([]byte, error) {
 			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 				return nil, TooLarge()
 			}
-			return nil, err
+			return nil, readError(err)
 		}
 	}
+}
+
+// readError is what a client is told of a body that broke off or whose framing
+// is wrong. What a reader before us has to say of it passes: that it is not the
+// body that was signed, or is inflated beyond bounds.
+func readError(err error) error {
+	if _, ok := errors.AsType[*awserr.Error](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*sigv4.Error](err); ok || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return awserr.Serialization("The request body could not be read")
 }

@@ -12,6 +12,7 @@ import (
 	"testing/iotest"
 
 	"github.com/paddock-run/paddock/internal/awserr"
+	"github.com/paddock-run/paddock/internal/wire/sigv4"
 )
 
 func zipped(t *testing.T, data string) []byte {
@@ -80,7 +81,13 @@ func TestGzipBomb(t *testing.T) {
 
 func TestBrokenConnection(t *testing.T) {
 	r := httptest.NewRequest("POST", "/", iotest.ErrReader(io.ErrUnexpectedEOF))
-	if _, err := (Limits{Max: 1000}).ReadAll(r); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Fatal(err)
+	_, err := (Limits{Max: 1000}).ReadAll(r)
+	if e, ok := errors.AsType[*awserr.Error](err); !ok || e.Status != http.StatusBadRequest || strings.Contains(e.Message, "EOF") {
+		t.Fatalf("%v: want a 400 in words of our own", err)
+	}
+	tampered := &sigv4.Error{Reason: sigv4.PayloadMismatch}
+	r = httptest.NewRequest("POST", "/", iotest.ErrReader(tampered))
+	if _, err := (Limits{Max: 1000}).ReadAll(r); !errors.Is(err, tampered) {
+		t.Fatalf("%v: what the verifier says of a body must pass", err)
 	}
 }

@@ -29,7 +29,7 @@ func Decode(data []byte, f *plan.Field, v reflect.Value, fields []int) error {
 	for {
 		tok, err := d.xml.Token()
 		if err != nil {
-			return malformed(err)
+			return malformed()
 		}
 		switch t := tok.(type) {
 		case xml.StartElement:
@@ -43,11 +43,10 @@ func Decode(data []byte, f *plan.Field, v reflect.Value, fields []int) error {
 	}
 }
 
-func malformed(err error) error {
-	if err == io.EOF {
-		return awserr.New(400, "MalformedXML", "The XML you provided was not well-formed: it has no root element")
-	}
-	return awserr.New(400, "MalformedXML", "The XML you provided was not well-formed: %v", err)
+// malformed is S3's answer to what encoding/xml cannot read. It says no more
+// than S3 does.
+func malformed() error {
+	return awserr.New(400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
 func invalid(format string, args ...any) error {
@@ -78,7 +77,7 @@ func (d *decoder) end() error {
 			return nil
 		}
 		if err != nil {
-			return malformed(err)
+			return malformed()
 		}
 		switch t := tok.(type) {
 		case xml.CharData:
@@ -103,7 +102,7 @@ func (d *decoder) children(child func(xml.StartElement) error) error {
 	for {
 		tok, err := d.xml.Token()
 		if err != nil {
-			return malformed(err)
+			return malformed()
 		}
 		switch t := tok.(type) {
 		case xml.StartElement:
@@ -129,7 +128,7 @@ func (d *decoder) text() (string, error) {
 	for {
 		tok, err := d.xml.Token()
 		if err != nil {
-			return "", malformed(err)
+			return "", malformed()
 		}
 		switch t := tok.(type) {
 		case xml.CharData:
