@@ -73,14 +73,20 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	s := "archive: " + e.Detail
-	if e.Entry != "" {
-		s = "archive: " + quote(e.Entry) + ": " + e.Detail
-	}
+	s := "archive: " + e.Reason()
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
 	return s
+}
+
+// Reason is what is wrong in words for whoever made the archive, without the
+// cause below it.
+func (e *Error) Reason() string {
+	if e.Entry != "" {
+		return quote(e.Entry) + ": " + e.Detail
+	}
+	return e.Detail
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -141,7 +141,7 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		{"empty code", func(in *req) { in.Code.ZipFile = []byte{} }, "InvalidParameterValueException: Uploaded file must be a non-empty zip"},
 		{"empty zip", func(in *req) { in.Code.ZipFile = []byte("PK\x05\x06" + strings.Repeat("\x00", 18)) }, "InvalidParameterValueException: Uploaded file must be a non-empty zip"},
 		{"no zip", func(in *req) { in.Code.ZipFile = []byte("hello") }, "InvalidParameterValueException: Could not unzip uploaded file. Please check your file, then try to upload again."},
-		{"traversal", func(in *req) { in.Code.ZipFile = zipEntry(t, "../evil", 1, false) }, `InvalidParameterValueException: Could not unzip uploaded file. Please check your file, then try to upload again. Reason: archive: "../evil": leads out of the archive`},
+		{"traversal", func(in *req) { in.Code.ZipFile = zipEntry(t, "../evil", 1, false) }, `InvalidParameterValueException: Could not unzip uploaded file. Please check your file, then try to upload again. Reason: "../evil": leads out of the archive`},
 		{"bomb", func(in *req) { in.Code.ZipFile = zipEntry(t, "z", 262144001, false) }, "InvalidParameterValueException: Unzipped size must be smaller than 262144000 bytes"},
 		{"zipped size", func(in *req) { in.Code.ZipFile = make([]byte, 52428801) }, "413 RequestEntityTooLargeException: Zipped size must be smaller than 52428800 bytes"},
 		{"s3", func(in *req) { in.Code = &api.FunctionCode{S3Bucket: new("b"), S3Key: new("k")} }, "InvalidParameterValueException: Paddock does not support code from Amazon S3 yet. Send the archive as ZipFile."},

@@ -75,7 +75,7 @@ func archiveReason(bad *archive.Error) string {
 	case archive.TooLarge:
 		return fmt.Sprintf("Unzipped size must be smaller than %d bytes", archive.Lambda.Unzipped)
 	case archive.Unsafe:
-		return "Could not unzip uploaded file. Please check your file, then try to upload again. Reason: " + bad.Error()
+		return "Could not unzip uploaded file. Please check your file, then try to upload again. Reason: " + bad.Reason()
 	default:
 		return "Could not unzip uploaded file. Please check your file, then try to upload again."
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"unicode/utf8"
 
 	api "github.com/paddock-run/paddock/internal/api/lambda"
@@ -123,13 +124,17 @@ func checkJSON(b []byte) error {
 	if json.Valid(b) && utf8.Valid(b) {
 		return nil
 	}
-	at, what := len(b), "invalid UTF-8"
+	at, what := len(b), "Unexpected end-of-input"
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(b, new(json.RawMessage)); errors.As(err, &syntax) {
-		at, what = int(syntax.Offset), syntax.Error()
-	} else if err != nil {
-		what = err.Error()
+		// The offset is behind the byte that does not fit, if there is one.
+		at = int(syntax.Offset)
+		if at > 0 && syntax.Error() != "unexpected end of JSON input" {
+			c, _ := utf8.DecodeRune(b[at-1:])
+			what = fmt.Sprintf("Unexpected character ('%c' (code %d))", c, c)
+		}
 	} else {
+		what = "Invalid UTF-8"
 		for i := 0; i < len(b); {
 			c, n := utf8.DecodeRune(b[i:])
 			if i += n; c == utf8.RuneError && n == 1 {

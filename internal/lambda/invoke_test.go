@@ -72,9 +72,9 @@ func TestInvokeRefuses(t *testing.T) {
 	}{
 		{"unknown", func(in *req) { in.FunctionName = new("g") }, "ResourceNotFoundException: Function not found: " + arnBase + "g:$LATEST"},
 		{"unknown version", func(in *req) { in.Qualifier = new("5") }, "ResourceNotFoundException: Function not found: " + arnBase + "f:5"},
-		{"bad JSON", func(in *req) { in.Payload = []byte("{\n e30=") }, "InvalidRequestContentException: Could not parse request body into json: Could not parse payload into json: invalid character 'e' looking for beginning of object key string\n at [line: 2, column: 2]"},
+		{"bad JSON", func(in *req) { in.Payload = []byte("{\n e30=") }, "InvalidRequestContentException: Could not parse request body into json: Could not parse payload into json: Unexpected character ('e' (code 101))\n at [line: 2, column: 2]"},
 		{"cut JSON", func(in *req) { in.Payload = []byte(`{"a":`) }, "InvalidRequestContentException: Could not parse request body into json: …"},
-		{"bad UTF-8", func(in *req) { in.Payload = []byte("\"a\xff\"") }, "InvalidRequestContentException: Could not parse request body into json: Could not parse payload into json: invalid UTF-8\n at [line: 1, column: 3]"},
+		{"bad UTF-8", func(in *req) { in.Payload = []byte("\"a\xff\"") }, "InvalidRequestContentException: Could not parse request body into json: Could not parse payload into json: Invalid UTF-8\n at [line: 1, column: 3]"},
 		{"limit", func(in *req) { in.Payload = exact }, ""},
 		{"over the limit", func(in *req) { in.Payload = append(exact, ' ') }, "413 RequestEntityTooLargeException: Request must be smaller than 6291456 bytes for the InvokeFunction operation"},
 		{"event over the limit", func(in *req) {
