@@ -74,6 +74,7 @@ type snapshot struct {
 
 	concurrency *kept[concurrencyDoc]            // nil: none is reserved
 	provisioned map[string]*kept[provisionedDoc] // by qualifier
+	events      map[string]*kept[eventsDoc]      // by qualifier
 }
 
 // kept is a document and its revision.
@@ -201,6 +202,7 @@ func (e *entry) apply(x *index, k docKey, d store.Document, made map[string]*ver
 	// The watch may be faster than the operation that wrote: then the state is
 	// known already, and only lacks the versions that the operation made.
 	if seen := e.seen[k]; d.Revision < seen || (d.Revision == seen && len(made) == 0) || (d.Revision <= watched && seen != d.Revision) {
+		e.leave() // it may have been made for this document only
 		return true, nil
 	}
 	if k.kind == kindFunction {
@@ -328,6 +330,15 @@ func (s *snapshot) with(e *entry, k docKey, d store.Document, made map[string]*v
 			}
 			next.provisioned[k.item] = &kept[provisionedDoc]{doc, d.Revision}
 		}
+	case kindEvents:
+		next.events = cloneWithout(s.events, k.item)
+		if d.Value != nil {
+			doc, err := decodeDoc[eventsDoc](d)
+			if err != nil {
+				return nil, err
+			}
+			next.events[k.item] = &kept[eventsDoc]{doc, d.Revision}
+		}
 	}
 	return &next, nil
 }
@@ -419,6 +430,11 @@ func (e *entry) forget(k docKey, revision int64) {
 	if e.seen[k] <= revision {
 		delete(e.seen, k)
 	}
+	e.leave()
+}
+
+// leave takes an entry that knows nothing out of the index; e.mu is held.
+func (e *entry) leave() {
 	snap := e.snap.Load()
 	if len(e.seen) == 0 && len(e.raw) == 0 && (snap == nil || snap.doc == nil) {
 		e.dead = true
