@@ -103,8 +103,8 @@ func (s *Service) lease(ctx context.Context, q *queue, r store.LeaseRequest) ([]
 			return nil, nil
 		}
 		return nil, &api.OverLimit{Message: new("The maximum number of in flight messages is reached.")}
-	case err != nil && s.polling.Err() != nil && errors.Is(err, context.Canceled):
-		return nil, nil
+	case r.Wait > 0 && errors.Is(err, context.Canceled):
+		return nil, nil // Paddock stops, or nobody waits for the answer
 	}
 	return got, err
 }
