@@ -175,15 +175,15 @@ func (r *router) connect(space int) error {
 	if err := setNet("ipv6/conf/default/disable_ipv6", "1"); err != nil { // all but the loopback interface
 		return err
 	}
-	var name string
+	var index int
 	var address netip.Addr
 	for tries := 0; ; tries++ {
-		name, address = r.nextEnd()
+		index, address = r.nextEnd()
 		veth := netlink.NewVeth(netlink.NewLinkAttrs())
-		veth.Name, veth.MTU, veth.Flags = name, r.mtu, net.FlagUp
+		veth.Name, veth.Index, veth.MTU, veth.Flags = fmt.Sprintf("e%d", index), index, r.mtu, net.FlagUp
 		veth.PeerName, veth.PeerMTU, veth.PeerNamespace = "eth0", uint32(r.mtu), netlink.NsFd(space)
 		err := r.links.LinkAdd(veth)
-		if errors.Is(err, unix.EEXIST) && tries < 10_000 { // numbers come round, and some live long
+		if (errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY)) && tries < 10_000 { // numbers come round, and some live long
 			continue
 		}
 		if err != nil {
@@ -191,11 +191,7 @@ func (r *router) connect(space int) error {
 		}
 		break
 	}
-	outer, err := r.links.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	if err := r.links.RouteAdd(&netlink.Route{LinkIndex: outer.Attrs().Index, Scope: netlink.SCOPE_LINK, Dst: single(address).IPNet}); err != nil {
+	if err := r.links.RouteAdd(&netlink.Route{LinkIndex: index, Scope: netlink.SCOPE_LINK, Dst: single(address).IPNet}); err != nil {
 		return fmt.Errorf("route to %s: %w", address, err)
 	}
 
@@ -227,13 +223,17 @@ func (r *router) connect(space int) error {
 	return nil
 }
 
-// nextEnd is the name and the address for the next environment.
-func (r *router) nextEnd() (name string, address netip.Addr) {
+// firstIndex is the index of the first environment's interface in the router:
+// chosen, so that it need not be asked for.
+const firstIndex = 100
+
+// nextEnd is the index of an interface and the address for the next environment.
+func (r *router) nextEnd() (index int, address netip.Addr) {
 	first := gatewayAddress.As4()
 	room := uint32(1)<<(32-environmentRange.Bits()) - 3 // neither network, gateway nor broadcast
 	number := r.last.Add(1) % room
 	at := uint32(first[2])<<8 + uint32(first[3]) + 1 + number
-	return fmt.Sprintf("e%d", number), netip.AddrFrom4([4]byte{first[0], first[1], byte(at >> 8), byte(at)})
+	return firstIndex + int(number), netip.AddrFrom4([4]byte{first[0], first[1], byte(at >> 8), byte(at)})
 }
 
 // close disconnects the host. What is in the namespace ends with it.
