@@ -151,7 +151,10 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		IdleExpiry:  cfg.IdleExpiry,
 		AWS:         &inside{keys: keys, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
 		NoCPUQuota:  cfg.NoCPUQuota,
-		Logger:      d.log,
+		Deliver: func(ctx context.Context, destination string, record []byte) error {
+			return d.lambda.Deliver(ctx, destination, record)
+		},
+		Logger: d.log,
 	})
 	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Invoker: d.invoker, Capacity: d.invoker, Concurrency: cfg.Concurrency, Logger: d.log}); err != nil {
 		return err

@@ -53,7 +53,21 @@ type Invocation struct {
 	ClientContext []byte // JSON, decoded from base64; nil when absent
 	TraceID       string // X-Amzn-Trace-Id; empty: the invoker makes one
 	Tail          bool   // collect the last 4 KB of the log into Result.LogTail
+	// Event is how an asynchronous invocation is retried; nil: DefaultEventPolicy.
+	Event *EventPolicy
 }
+
+// EventPolicy is how an asynchronous invocation is retried, and who is told what
+// came of it.
+type EventPolicy struct {
+	Retries int           // after an error of the function's: 0 to 2
+	MaxAge  time.Duration // after which an event is given up: a minute to 6 hours
+	// OnSuccess and OnFailure are the ARNs of who gets a record of it; empty: nobody.
+	OnSuccess, OnFailure string
+}
+
+// DefaultEventPolicy is AWS's.
+var DefaultEventPolicy = EventPolicy{Retries: 2, MaxAge: 6 * time.Hour}
 
 // Result is what an invocation came to.
 type Result struct {

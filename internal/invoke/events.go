@@ -15,11 +15,8 @@ import (
 
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 const (
-	maxEventAge = 6 * time.Hour
-	// A function that fails is tried twice more, one minute and then two minutes
-	// later.
-	maxAttempts = 3
-	retryAfter  = time.Minute
+	// A function that fails is tried again one minute and then two minutes later.
+	retryAfter = time.Minute
 	// What is throttled, or failed for reasons of the platform's own, is tried
 	// again after 1 second up to 5 minutes, doubling.
 	firstBackoff = time.Second
@@ -38,6 +35,7 @@ func (i *Invoker) InvokeEvent(_ context.Context, inv *function.Invocation) error
 // event is one asynchronous invocation.
 type event struct {
 	inv      *function.Invocation
+	policy   function.EventPolicy
 	taken    time.Time
 	due      time.Time
 	attempts int           // that ended in an error of the function's
@@ -50,6 +48,11 @@ type eventQueue struct {
 	log     *slog.Logger
 	size    int
 	workers int
+	// told gets a record of what came of an event; nil: nobody asks for any.
+	told func(destination string, record []byte)
+	// halted tells whether a function's reserved concurrency is 0: its events are
+	// given up at once; nil: none is.
+	halted func(*function.Version) bool
 
 	mu      sync.Mutex
 	waiting eventHeap
@@ -75,7 +78,11 @@ func (q *eventQueue) put(inv *function.Invocation) error {
 		return &function.ErrThrottled{Reason: "CallerRateLimitExceeded"}
 	}
 	now := time.Now()
-	heap.Push(&q.waiting, &event{inv: inv, taken: now, due: now})
+	ev := &event{inv: inv, policy: function.DefaultEventPolicy, taken: now, due: now}
+	if inv.Event != nil {
+		ev.policy = *inv.Event
+	}
+	heap.Push(&q.waiting, ev)
 	q.dispatchLocked(now)
 	return nil
 }
@@ -121,33 +128,45 @@ func (q *eventQueue) attempt(ev *event) {
 func (q *eventQueue) next(ev *event, result *function.Result, err error, now time.Time) time.Duration {
 	var wait time.Duration
 	switch {
+	case err != nil && q.halted != nil && q.halted(ev.inv.Version):
+		q.lost(ev, conditionHalted, nil, err)
+		return 0
 	case err != nil: // throttled, or the platform's fault
 		ev.backoff = min(max(2*ev.backoff, firstBackoff), lastBackoff)
 		wait = ev.backoff
 	case result.FunctionError == "":
+		ev.attempts++
+		q.tell(ev, ev.policy.OnSuccess, conditionSuccess, result)
 		return 0
 	default:
 		ev.attempts++
-		if ev.attempts == maxAttempts {
-			q.lost(ev, "function", "retries exhausted")
+		if ev.attempts > ev.policy.Retries {
+			q.lost(ev, conditionExhausted, result, nil)
 			return 0
 		}
 		wait = time.Duration(ev.attempts) * retryAfter
 	}
-	if now.Add(wait).Sub(ev.taken) > maxEventAge {
-		reason := "function"
-		if err != nil {
-			reason = err.Error()
-		}
-		q.lost(ev, reason, "too old")
+	if now.Add(wait).Sub(ev.taken) > ev.policy.MaxAge {
+		q.lost(ev, conditionTooOld, result, err)
 		return 0
 	}
 	return wait
 }
 
-func (q *eventQueue) lost(ev *event, failure, why string) {
+func (q *eventQueue) lost(ev *event, condition string, result *function.Result, err error) {
+	reason := "the function failed"
+	if err != nil {
+		reason = err.Error()
+	}
 	q.log.Warn("an asynchronous invocation is given up", "function", ev.inv.Version.ARN, "request", ev.inv.RequestID,
-		"error", failure, "reason", why, "age", time.Since(ev.taken))
+		"error", reason, "condition", condition, "age", time.Since(ev.taken))
+	q.tell(ev, ev.policy.OnFailure, condition, result)
+}
+
+func (q *eventQueue) tell(ev *event, destination, condition string, result *function.Result) {
+	if q.told != nil && destination != "" {
+		go q.told(destination, ev.record(condition, result))
+	}
 }
 
 // close starts what is due and waits for what runs. What waits to be retried,

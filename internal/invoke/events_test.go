@@ -49,7 +49,7 @@ func TestEventRetries(t *testing.T) {
 		lost string
 	}{
 		"works": {func(int) (*function.Result, error) { return okay, nil }, "[0s]", ""},
-		"fails": {func(int) (*function.Result, error) { return failed, nil }, "[0s 1m0s 3m0s]", "retries exhausted"},
+		"fails": {func(int) (*function.Result, error) { return failed, nil }, "[0s 1m0s 3m0s]", "RetriesExhausted"},
 		"fails once": {func(n int) (*function.Result, error) {
 			if n == 1 {
 				return failed, nil
@@ -61,7 +61,7 @@ func TestEventRetries(t *testing.T) {
 				return nil, throttle
 			}
 			return failed, nil
-		}, "[0s 1s 3s 7s 15s 1m15s 3m15s]", "retries exhausted"},
+		}, "[0s 1s 3s 7s 15s 1m15s 3m15s]", "RetriesExhausted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestEventRetries(t *testing.T) {
 			if last > 6*time.Hour || last < 6*time.Hour-6*time.Minute || r.at[len(r.at)-1]-r.at[len(r.at)-2] != 5*time.Minute {
 				t.Error(r.at)
 			}
-			if !strings.Contains(log.String(), "too old") {
+			if !strings.Contains(log.String(), "EventAgeExceeded") {
 				t.Error(log.String())
 			}
 		})

@@ -64,6 +64,9 @@ type Options struct {
 	Events int
 	// EventConcurrency limits how many of them run at a time; 0: 100.
 	EventConcurrency int
+	// Deliver takes a record of what came of an asynchronous invocation to its
+	// destination, an ARN; nil: there are none.
+	Deliver func(ctx context.Context, destination string, record []byte) error
 	// Logger takes what goes wrong with the machinery, not with functions; nil:
 	// slog.Default.
 	Logger *slog.Logger
@@ -123,6 +126,10 @@ func New(opts Options) *Invoker {
 	i.starts.evict = i.evict
 	i.life, i.endLife = context.WithCancel(context.Background())
 	i.events = newEventQueue(opts.Events, opts.EventConcurrency, opts.Logger, i.invoke)
+	i.events.halted = func(v *function.Version) bool { return i.concurrency(v.ID()).reserved.Load() == 0 }
+	if opts.Deliver != nil {
+		i.events.told = i.deliver
+	}
 	return i
 }
 

@@ -8,6 +8,7 @@ const (
 	uploading  = "CreateFunction, UpdateFunctionCode"
 	invoking   = "Invoke, InvokeWithResponseStream"
 	permitting = "AddPermission, RemovePermission, GetPolicy"
+	eventing   = "PutFunctionEventInvokeConfig, UpdateFunctionEventInvokeConfig"
 )
 
 // Settings says what becomes of what Lambda's API takes, where that is not
@@ -190,6 +191,14 @@ var Settings = []coverage.Setting{
 		Note: "Environments of the version, whichever way it is invoked. What cannot be had is FAILED with its reason, and tried again after 5 seconds up to 5 minutes. A version with a configuration is not deleted.",
 	},
 	{
+		Operation: eventing, Setting: "MaximumRetryAttempts, MaximumEventAgeInSeconds", Status: coverage.Works,
+		Note: "An event keeps to what was set when it was taken.",
+	},
+	{
+		Operation: eventing, Setting: "DestinationConfig", Status: coverage.Works,
+		Note: "Lambda functions of the account and region; other destinations are refused.",
+	},
+	{
 		Operation: "GetAccountSettings", Setting: "AccountLimit", Status: coverage.Works,
 		Note: "ConcurrentExecutions is what --concurrency says. The others are the quotas of a new AWS account; the sum of code sizes is reported and not limited.",
 	},
@@ -203,7 +212,7 @@ var Settings = []coverage.Setting{
 	},
 	{
 		Operation: "Invoke", Setting: "InvocationType Event", Status: coverage.Works,
-		Note: "Events wait in memory: a restart loses those that have not run.",
+		Note: "Events wait in memory, at most 10,000: a restart loses those that have not run, and a full queue is answered with TooManyRequestsException. Retries are one and two minutes later; what is throttled is tried again after 1 second up to 5 minutes.",
 	},
 	{
 		Operation: "Invoke", Setting: "DurableExecutionName", Status: coverage.Refused,

@@ -29,7 +29,8 @@ func (s *Service) DeleteAlias(ctx context.Context, in *api.DeleteAliasRequest) (
 	err = s.change(ctx, nil,
 		store.Write{Key: r.key(kindAlias, name).String()},
 		store.Write{Key: r.key(kindPolicy, name).String()},
-		store.Write{Key: r.key(kindProvisioned, name).String()})
+		store.Write{Key: r.key(kindProvisioned, name).String()},
+		store.Write{Key: r.key(kindEvents, name).String()})
 	if err != nil {
 		return nil, err
 	}

@@ -61,6 +61,9 @@ func deletions(r ref, snap *snapshot) []store.Write {
 	for qualifier := range snap.provisioned {
 		writes = append(writes, store.Write{Key: r.key(kindProvisioned, qualifier).String()})
 	}
+	for qualifier := range snap.events {
+		writes = append(writes, store.Write{Key: r.key(kindEvents, qualifier).String()})
+	}
 	return writes
 }
 
@@ -94,6 +97,9 @@ func (s *Service) deleteVersion(ctx context.Context, r ref, snap *snapshot) erro
 	}
 	if snap.policies[r.qualifier] != nil {
 		writes = append(writes, store.Write{Key: r.key(kindPolicy, r.qualifier).String()})
+	}
+	if snap.events[r.qualifier] != nil {
+		writes = append(writes, store.Write{Key: r.key(kindEvents, r.qualifier).String()})
 	}
 	return s.change(ctx, map[string]*version{latest: snap.latest}, writes...)
 }

@@ -49,6 +49,9 @@ func (s *Service) Invoke(ctx context.Context, in *api.InvocationRequest) (*api.I
 	}
 	if kind == api.InvocationTypeEvent {
 		inv.Tail = false // there is no answer to put it in
+		if inv.Event, err = s.eventPolicy(ctx, r); err != nil {
+			return nil, err
+		}
 		if err := s.opts.Invoker.InvokeEvent(ctx, inv); err != nil {
 			return nil, invokeError(err)
 		}

@@ -25,6 +25,7 @@ const (
 
 	kindConcurrency = "concurrency" // one concurrencyDoc, where concurrency is reserved
 	kindProvisioned = "provisioned" // a provisionedDoc for each version or alias that has some
+	kindEvents      = "events"      // an eventsDoc for each qualifier with settings for events; "$LATEST" is the function itself
 )
 
 type docKey struct{ account, region, name, kind, item string }
@@ -117,6 +118,15 @@ type concurrencyDoc struct {
 
 type provisionedDoc struct {
 	Requested    int32     `json:"requested"`
+	LastModified time.Time `json:"lastModified"`
+}
+
+// eventsDoc is how asynchronous invocations are retried; nil is AWS's default.
+type eventsDoc struct {
+	Retries      *int32    `json:"retries,omitempty"`
+	MaxAge       *int32    `json:"maxAge,omitempty"` // seconds
+	OnSuccess    string    `json:"onSuccess,omitempty"`
+	OnFailure    string    `json:"onFailure,omitempty"`
 	LastModified time.Time `json:"lastModified"`
 }
 
