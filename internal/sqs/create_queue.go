@@ -39,6 +39,9 @@ func (s *Service) CreateQueue(ctx context.Context, in *api.CreateQueueRequest) (
 		return nil, err
 	}
 	_, _ = rand.Read(q.Secret) // it never fails
+	// One at a time: what is dropped below must not be another creation's.
+	s.creating.Lock()
+	defer s.creating.Unlock()
 	for {
 		existing, ok := s.queues.Get(q.key())
 		switch {

@@ -114,6 +114,8 @@ func (s *Service) checkRedrive(q *queue, wanted map[string]string) error {
 	}
 	target, ok := s.byARN(p.target)
 	switch {
+	case p.queue == q.id():
+		return refuse("The dead-letter queue must be another queue.")
 	case !ok:
 		return refuse("Dead letter target does not exist.")
 	case target.fifo() != q.fifo():

@@ -34,6 +34,7 @@ type Service struct {
 	log      *slog.Logger
 	queues   *snapshot.Map[*queue]
 	attempts attempts
+	creating sync.Mutex // held while a queue is made
 
 	// What is done without a request ends with life; waits for messages end with
 	// polling, which is before it.

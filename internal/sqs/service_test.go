@@ -200,6 +200,7 @@ func TestCreateQueue(t *testing.T) {
 			"Invalid value for deadLetterTargetArn":                         {"x", "RedrivePolicy", `{"deadLetterTargetArn":"dummy","maxReceiveCount":1}`},
 			"Dead letter target does not exist":                             {"x", "RedrivePolicy", redriveTo("nowhere", 1)},
 			"valid values are from 1 to 1000":                               {"x", "RedrivePolicy", redriveTo("q", 1001)},
+			"must be another queue":                                         {"x", "RedrivePolicy", redriveTo("x", 1)},
 			"owner should be same":                                          {"x", "RedrivePolicy", `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:111111111111:q","maxReceiveCount":1}`},
 			"same type of queue":                                            {"x.fifo", "FifoQueue", "true", "RedrivePolicy", redriveTo("q", 1)},
 			"unsupported format":                                            {"x", "RedriveAllowPolicy", `{"redrivePermission":"some"}`},

@@ -80,8 +80,8 @@ type LeaseRequest struct {
 
 // Redrive says where messages go that were leased too often.
 type Redrive struct {
-	Queue string // where to
-	After int    // leases; a message that was leased so often is moved instead of leased
+	Queue string // where to: another queue
+	After int    // leases, 1 or more; a message that was leased so often is moved instead of leased
 	// Renew gives moved messages a new time of sending; without it they keep
 	// theirs, and the retention of the other queue counts from that.
 	Renew bool
@@ -173,6 +173,23 @@ func CheckSend(queue string, ordered bool, messages []NewMessage) error {
 		}
 	}
 	return nil
+}
+
+// CheckLease says, by an error that wraps ErrLimit, whether a request is outside
+// the store's limits. It is for drivers.
+func CheckLease(r *LeaseRequest) error {
+	if err := CheckName("queue", r.Queue); err != nil {
+		return err
+	}
+	if d := r.Redrive; d != nil {
+		if err := CheckName("queue", d.Queue); err != nil {
+			return err
+		}
+		if d.Queue == r.Queue || d.After < 1 {
+			return fmt.Errorf("%w: messages of queue %q go to %q after %d leases", ErrLimit, r.Queue, d.Queue, d.After)
+		}
+	}
+	return CheckCount(r.Max)
 }
 
 // CheckCount says, by an error that wraps ErrLimit, whether a call is about no

@@ -19,7 +19,7 @@ const recountEvery = 500
 
 // Lease implements [store.Messages].
 func (m *Messages) Lease(ctx context.Context, r store.LeaseRequest) ([]store.Message, error) {
-	if err := errors.Join(store.CheckName("queue", r.Queue), store.CheckCount(r.Max)); err != nil {
+	if err := store.CheckLease(&r); err != nil {
 		return nil, err
 	}
 	w := &waiter{queue: r.Queue, woken: make(chan struct{}, 1)}

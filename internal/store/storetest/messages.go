@@ -430,11 +430,13 @@ func messageLimits(t *testing.T, q queues) {
 	_, back := q.Send(ctx, "q", false, []store.NewMessage{{Body: "a", Delay: -1}})
 	_, none := q.Lease(ctx, store.LeaseRequest{Queue: "q"})
 	_, many := q.Lease(ctx, store.LeaseRequest{Queue: "q", Max: store.MaxLease + 1})
+	_, itself := q.Lease(ctx, store.LeaseRequest{Queue: "q", Max: 1, Redrive: &store.Redrive{Queue: "q", After: 1}})
+	_, never := q.Lease(ctx, store.LeaseRequest{Queue: "q", Max: 1, Redrive: &store.Redrive{Queue: "r"}})
 	_, noReceipts := q.Delete(ctx, "q", false, nil)
 	_, noChanges := q.Change(ctx, "q", false, 1, nil)
 	_, noMove := q.Move(ctx, store.MoveRequest{From: "q", To: "r"})
 	_, noCount := q.Count(ctx, "", 0)
-	for i, err := range []error{tooLarge, noName, longGroup, longDedup, noGroup, back, none, many, noReceipts, noChanges, noMove, noCount,
+	for i, err := range []error{tooLarge, noName, longGroup, longDedup, noGroup, back, none, many, itself, never, noReceipts, noChanges, noMove, noCount,
 		q.Purge(ctx, ""), q.Drop(ctx, "")} {
 		if !errors.Is(err, store.ErrLimit) {
 			t.Errorf("%d: %v, want ErrLimit", i, err)
