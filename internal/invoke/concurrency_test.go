@@ -138,3 +138,22 @@ func TestReservedConcurrencyUnderLoad(t *testing.T) {
 		t.Errorf("%d are still counted", n)
 	}
 }
+
+func TestForgottenFunction(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.Concurrency = 3 })
+	v := named(t, "f", "1")
+	f.Reserve(v.ID(), new(2))
+	a := f.concurrency(v.ID()).account
+	end := f.hold(v)
+	f.Retire(v.ARN)
+	for range 2 {
+		f.Forget(v.ID())
+	}
+	if _, known := f.functions.Load(v.ID()); known || a.unreserved.Load() != 3 {
+		t.Errorf("still known: %v; %d are not set aside", known, a.unreserved.Load())
+	}
+	end()
+	if n := f.concurrency(v.ID()); n.reserved.Load() != noReservation || n.running.Load() != 0 {
+		t.Error("the name's next function inherits")
+	}
+}

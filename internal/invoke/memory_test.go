@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -142,5 +143,50 @@ func TestScalingRate(t *testing.T) {
 	wg.Wait()
 	if got := f.throttled(v); got != "" { // there are environments
 		t.Errorf("%q", got)
+	}
+}
+
+// Many functions share a little memory: each request is answered or throttled,
+// and nothing is left on the books.
+func TestMemoryUnderLoad(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.MemoryMB, o.FreezeAfter = 2*unmeasured, time.Millisecond })
+	var versions []*function.Version
+	for n := range 6 {
+		versions = append(versions, named(t, "f"+strconv.Itoa(n), "1"))
+	}
+	var wg sync.WaitGroup
+	for n, v := range versions {
+		for range 2 {
+			wg.Go(func() {
+				for m := range 20 {
+					q := request{Do: "pid"}
+					if (n+m)%7 == 0 {
+						q = request{Do: "exit", N: 1}
+					}
+					res, err := f.Invoke(context.Background(), invocation(v, q))
+					var throttled *function.ErrThrottled
+					if err != nil && !errors.As(err, &throttled) {
+						t.Error(err)
+					} else if err == nil && (res.FunctionError != "") != (q.Do == "exit") {
+						t.Errorf("%s: %s", q.Do, res.Payload)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for _, v := range versions {
+		f.Retire(v.ARN)
+	}
+	await(t, "nothing to be used", func() bool { return f.usedMB() == 0 && f.count() == 0 })
+	f.starts.mu.Lock()
+	defer f.starts.mu.Unlock()
+	if len(f.starts.turns) != 0 || f.starts.slots != f.opts.Starts {
+		t.Errorf("%d functions wait, %d slots of %d are free", len(f.starts.turns), f.starts.slots, f.opts.Starts)
+	}
+	for _, v := range versions {
+		if c := f.concurrency(v.ID()); c.memory.Load() != 0 || c.running.Load() != 0 {
+			t.Errorf("%s: %d MB, %d running", v.Name, c.memory.Load(), c.running.Load())
+		}
 	}
 }

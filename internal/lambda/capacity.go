@@ -19,6 +19,8 @@ type Capacity interface {
 	// Reserve limits a function's concurrency and takes as much out of what the
 	// account's other functions share; nil takes the reservation back.
 	Reserve(id function.ID, n *int)
+	// Forget takes back what is set aside for a function that is gone.
+	Forget(id function.ID)
 	// Provision keeps n environments of a version initialized, from now on.
 	Provision(v *function.Version, n int)
 	// Provisioned tells how far it is. arn is function.Version.ARN.
@@ -89,12 +91,13 @@ func (s *Service) allot(scope scopeKey, name string) error {
 	if old == nil {
 		old = &allowance{}
 	}
+	id := function.ID{Account: scope.account, Region: scope.region, Name: name}
 	if (old.reserved == nil) != (next.reserved == nil) || deref(old.reserved) != deref(next.reserved) {
 		var n *int
 		if next.reserved != nil {
 			n = new(int(*next.reserved))
 		}
-		s.opts.Capacity.Reserve(function.ID{Account: scope.account, Region: scope.region, Name: name}, n)
+		s.opts.Capacity.Reserve(id, n)
 	}
 	for number, was := range old.targets {
 		if next.targets[number] == nil {
@@ -107,6 +110,9 @@ func (s *Service) allot(scope scopeKey, name string) error {
 		} else {
 			s.background.Go(func() { s.provision(scope, name, t) })
 		}
+	}
+	if snap == nil {
+		s.opts.Capacity.Forget(id)
 	}
 	c.keep(scope, name, next)
 	return nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	api "github.com/paddock-run/paddock/internal/api/lambda"
+	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/store"
 )
 
@@ -67,6 +68,11 @@ func TestDeleteFunction(t *testing.T) {
 	if got := w.invoker.retired; !slices.Equal(got, []string{arnBase + "f", arnBase + "f:1"}) {
 		t.Errorf("retired %v", got)
 	}
+	w.invoker.mu.Lock() // the watch may tell it again
+	if got := w.invoker.forgotten; len(got) == 0 || got[0] != (function.ID{Account: account, Region: region, Name: "f"}) {
+		t.Errorf("forgotten %v", got)
+	}
+	w.invoker.mu.Unlock()
 	// The name is free, and nothing of the old function shows.
 	w.create("f")
 	if v := w.publish("f"); v != "1" {

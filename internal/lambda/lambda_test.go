@@ -33,6 +33,7 @@ type invoker struct {
 	aside   map[string]string // what Capacity was told, by function or version
 
 	provisioned map[string]function.Provisioned
+	forgotten   []function.ID
 
 	result *function.Result
 	stream *function.Stream
@@ -104,6 +105,13 @@ func (f *invoker) Reserve(id function.ID, n *int) {
 		what = fmt.Sprint(*n)
 	}
 	f.tell(id.Name, what)
+}
+
+func (f *invoker) Forget(id function.ID) {
+	f.tell(id.Name, "")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forgotten = append(f.forgotten, id)
 }
 
 func (f *invoker) Provision(v *function.Version, n int) {

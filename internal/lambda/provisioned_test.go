@@ -237,8 +237,16 @@ func (lostCode) Ensure(context.Context, string) (string, error) { return "", err
 func TestProvisionedWithoutCode(t *testing.T) {
 	w := newWorld(t)
 	w.versions("f", 1)
-	w.restart()
-	w.opts.Code = lostCode{w.opts.Code}
+	opts := w.opts
+	opts.Code = lostCode{opts.Code}
+	other, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
 	wantErr(t, w.provision("f", "1", 1), "")
-	waitFor(t, "the failure", func() bool { return w.allocated("f", "1") == "0/1 FAILED The function's code is not ready." })
+	waitFor(t, "the failure", func() bool {
+		out, err := other.GetProvisionedConcurrencyConfig(ctx(), &api.GetProvisionedConcurrencyConfigRequest{FunctionName: new("f"), Qualifier: new("1")})
+		return err == nil && *out.Status == api.ProvisionedConcurrencyStatusEnumFailed && *out.StatusReason == "The function's code is not ready."
+	})
 }
