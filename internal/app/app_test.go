@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	signer "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
 func config(t *testing.T) Config {
@@ -128,13 +131,17 @@ func TestBannerSaysWhatToKnow(t *testing.T) {
 }
 
 func TestResetIsGuarded(t *testing.T) {
-	post := func(url, bearer string) int {
+	post := func(url, secret string) int {
 		req, err := http.NewRequest(http.MethodPost, url+"/_paddock/reset", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bearer != "" {
-			req.Header.Set("Authorization", "Bearer "+bearer)
+		if secret != "" {
+			const empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" // SHA-256 of nothing
+			key := aws.Credentials{AccessKeyID: "id", SecretAccessKey: secret}
+			if err := signer.NewSigner().SignHTTP(t.Context(), key, req, empty, "paddock", "us-east-1", time.Now()); err != nil {
+				t.Fatal(err)
+			}
 		}
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
@@ -144,7 +151,7 @@ func TestResetIsGuarded(t *testing.T) {
 		return res.StatusCode
 	}
 	for _, c := range []struct {
-		name, bearer string
+		name, secret string
 		change       func(*Config)
 		status       int
 	}{
@@ -158,7 +165,7 @@ func TestResetIsGuarded(t *testing.T) {
 			cfg := config(t)
 			c.change(&cfg)
 			url, stop := running(t, cfg)
-			if got := post(url, c.bearer); got != c.status {
+			if got := post(url, c.secret); got != c.status {
 				t.Errorf("status %d, want %d", got, c.status)
 			}
 			if err := stop(); err != nil {

@@ -1,15 +1,14 @@
 package app
 
 import (
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"mime"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/lambda"
+	"github.com/paddock-run/paddock/internal/wire/sigv4"
 )
 
 // internal serves /_paddock/: what is Paddock's own and no AWS API.
@@ -44,8 +43,8 @@ func (d *daemon) serveReset(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "reset is not allowed: start Paddock with --allow-reset", http.StatusForbidden)
 		return
 	}
-	if len(d.cfg.AccessKeys) > 0 && !d.mayReset(r) {
-		http.Error(w, "reset wants the header Authorization: Bearer SECRET, with the secret of an access key", http.StatusForbidden)
+	if err := d.mayReset(r); err != nil {
+		http.Error(w, "reset wants a request that is signed for the service paddock with one of the access keys (curl --aws-sigv4 aws:amz:us-east-1:paddock --user ID:SECRET): "+err.Error(), http.StatusForbidden)
 		return
 	}
 	if err := d.reset(r); err != nil {
@@ -59,17 +58,16 @@ func (d *daemon) serveReset(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (d *daemon) mayReset(r *http.Request) bool {
-	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
-		return false
+// mayReset checks the signature where requests must be signed: only the
+// operator's own keys count, never those of functions.
+func (d *daemon) mayReset(r *http.Request) error {
+	if len(d.cfg.AccessKeys) == 0 {
+		return nil
 	}
-	for _, s := range d.cfg.AccessKeys {
-		if subtle.ConstantTimeCompare([]byte(s), []byte(secret)) == 1 {
-			return true
-		}
-	}
-	return false
+	operators := newAccessKeys(d.cfg.AccessKeys)
+	v := &sigv4.Verifier{Lookup: operators.lookup(), MaxBody: 1 << 10}
+	_, err := v.Verify(r, "paddock")
+	return err
 }
 
 func (d *daemon) reset(r *http.Request) error {

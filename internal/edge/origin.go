@@ -82,8 +82,13 @@ func (p *originPolicy) allows(origin, requestHost string) bool {
 	return strings.EqualFold(authority, requestHost) || isLocalName(hostName(authority))
 }
 
-// isLocalName reports whether pages with that host name come from this machine.
+// isLocalName reports whether pages with that host name come from this machine
+// and are its user's. The pages of APIs and functions that Paddock itself serves
+// are not: one of them may show what a stranger put there.
 func isLocalName(name string) bool {
+	if strings.Contains(name, ".execute-api.") || strings.Contains(name, ".lambda-url.") {
+		return false
+	}
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true
 	}

@@ -73,6 +73,7 @@ func TestOrigins(t *testing.T) {
 		"http://app.shop.example": false, "https://app.shop.example:8443": false, "https://dev.example": false, "https://evildev.example": false, "http://a.dev.example": false,
 		"https://localhost.evil.example": false, "https://evil.example/localhost": false, "https://evil.example#.dev.example": false, "https://evil.example/.dev.example": false,
 		"https://localhost@evil.example": false, "http://localhost:3000@evil.example": false, "http://evil.example:3000@localhost": false,
+		"http://a1b2.execute-api.us-east-1.localhost:4566": false, "http://a1b2.execute-api.localhost.localstack.cloud:4566": false, "http://u1.lambda-url.us-east-1.localhost:4566": false,
 		"chrome-extension://localhost": false, "http://sqs.us-east-1.amazonaws.com": false, "http://127.0.0.1.evil.example": false, "http://localhost\\.evil.example": false,
 	} {
 		for _, url := range []string{"http://192.168.1.7:4566/", "http://192.168.1.7:4566/_paddock/reset"} {

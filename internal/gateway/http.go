@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -108,6 +109,9 @@ func (g *Gateway) ServeAPI(w http.ResponseWriter, r *http.Request, req Request) 
 	id := identity.Of(r.Context())
 	w.Header().Set("Apigw-Requestid", id.RequestID)
 	snapshot := g.apis.HTTPAPI(req.APIID)
+	if snapshot == nil {
+		g.compiled.Delete(req.APIID)
+	}
 	if snapshot == nil || snapshot.ExecuteAPIDisabled {
 		fail(w, http.StatusNotFound, "Not Found")
 		return
@@ -132,7 +136,12 @@ func (g *Gateway) ServeAPI(w http.ResponseWriter, r *http.Request, req Request) 
 		g.respond(w, c, failure(http.StatusNotFound, "Not Found"))
 		return
 	}
-	g.respond(w, c, g.integrate(c))
+	body, refusal := readBody(w, r)
+	if refusal != nil {
+		g.respond(w, c, refusal)
+		return
+	}
+	g.respond(w, c, g.integrate(c, body))
 }
 
 func (g *Gateway) compile(api *httpapi.API) (*compiled, error) {
@@ -171,16 +180,27 @@ func stageOf(api *httpapi.API, req Request) (*httpapi.Stage, string) {
 	return api.Stages["$default"], path
 }
 
-// integrate calls the function and reads its answer.
-func (g *Gateway) integrate(c *call) *response {
-	body, err := io.ReadAll(http.MaxBytesReader(nil, c.request.Body, maxPayload))
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return failure(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
-		}
-		return failure(http.StatusBadRequest, "Bad Request")
+// readBody reads a request's body, which may not take longer than an integration.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *response) {
+	connection := http.NewResponseController(w)
+	// A writer without a connection below it (in tests) has no slow client.
+	_ = connection.SetReadDeadline(time.Now().Add(maxTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxPayload))
+	_ = connection.SetReadDeadline(time.Time{})
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, failure(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, failure(http.StatusRequestTimeout, "Request Timeout")
+	case err != nil:
+		return nil, failure(http.StatusBadRequest, "Bad Request")
 	}
+	return body, nil
+}
+
+// integrate calls the function and reads its answer.
+func (g *Gateway) integrate(c *call, body []byte) *response {
 	now := time.Now()
 	payload, err := newEvent(c, body, now)
 	if err != nil {

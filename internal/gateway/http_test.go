@@ -216,6 +216,8 @@ func TestResponses(t *testing.T) {
 		headers       map[string]string
 	}{
 		{"full", `{"statusCode":201,"headers":{"X-A":"b","x-n":7,"x-b":true},"body":"hi"}`, 201, "hi", map[string]string{"X-A": "b", "X-N": "7", "X-B": "true", "Content-Type": "text/plain; charset=utf-8"}},
+		{"status as a float", `{"statusCode":202.0}`, 202, "", nil},
+		{"status that is no whole number", `{"statusCode":202.5}`, 500, `{"message":"Internal Server Error"}`, nil},
 		{"status as a string", `{"statusCode":"204"}`, 204, "", nil},
 		{"base64", `{"statusCode":200,"isBase64Encoded":true,"body":"aGk="}`, 200, "hi", nil},
 		{"content type kept", `{"statusCode":200,"headers":{"content-type":"text/html"},"body":"x"}`, 200, "x", map[string]string{"Content-Type": "text/html"}},

@@ -72,8 +72,9 @@ func inferred(payload []byte) (*response, error) {
 // for another message, or for no HTTP at all.
 func statusCode(raw json.RawMessage) (int, error) {
 	text := strings.Trim(string(raw), `"`)
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 200 || n > 599 {
+	f, err := strconv.ParseFloat(text, 64) // some languages write 200.0
+	n := int(f)
+	if err != nil || float64(n) != f || n < 200 || n > 599 {
 		return 0, errMalformed
 	}
 	return n, nil
