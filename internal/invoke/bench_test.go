@@ -60,3 +60,27 @@ func BenchmarkCold(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+// BenchmarkSchedule is what limits and pools add to a warm invocation, without
+// the function.
+func BenchmarkSchedule(b *testing.B) {
+	f := newFixture(b, func(o *Options) { o.MemoryMB, o.FreezeAfter = 1000, time.Hour })
+	v := version(b, "", nil)
+	p := f.pool(v)
+	e := newEnvironment(p, false)
+	p.release(e)
+	for b.Loop() {
+		p := f.pool(v)
+		slot, err := p.admit()
+		if err != nil {
+			b.Fatal(err)
+		}
+		e, err := p.acquire(context.Background())
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.release(e)
+		slot.release()
+	}
+	p.take(e)
+}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"sync"
+	"time"
 
 	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/store"
@@ -13,6 +14,12 @@ import (
 // reservation keep (in an account that has that much).
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 const minUnreserved = 100
+
+// After code that is not ready it is asked for again, doubling, within these.
+const (
+	minPause = 5 * time.Second
+	maxPause = 5 * time.Minute
+)
 
 // Capacity is told what is set aside for functions. *invoke.Invoker is one.
 type Capacity interface {
@@ -32,7 +39,8 @@ type Capacity interface {
 type capacity struct {
 	// put is held by operations that take something out of an account's
 	// concurrency, from looking at what is left until it is written.
-	put sync.Mutex
+	put   sync.Mutex
+	pause time.Duration // minPause; tests have less
 
 	mu     sync.Mutex // index locks are taken under it
 	scopes map[scopeKey]map[string]*allowance
@@ -164,22 +172,44 @@ func (s *snapshot) shares(qualifier string, n int) map[string]int {
 }
 
 // provision tells Capacity of a target, once there is something to run and
-// unless another target has taken its place.
+// unless another target has taken its place. Where there is not, it tries again.
 func (s *Service) provision(scope scopeKey, name string, t *target) {
-	f, err := s.ready(s.ctx, t.of)
+	if t.of.settled != nil {
+		select {
+		case <-t.of.settled:
+		case <-s.ctx.Done():
+			return
+		}
+	}
+	for pause := s.capacity.pause; ; pause = min(2*pause, maxPause) {
+		f, err := s.ready(s.ctx, t.of)
+		if s.tell(scope, name, t, f, err) {
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// tell reports whether there is no more to tell.
+func (s *Service) tell(scope scopeKey, name string, t *target, f *function.Version, err error) bool {
 	c := &s.capacity
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a := c.scopes[scope][name]; s.ctx.Err() != nil || a == nil || a.targets[t.of.doc.Version] != t {
-		return
+		return true
 	}
 	if err != nil {
 		t.failure = "The function's code is not ready."
 		s.log.Warn("provisioned concurrency cannot be had", "function", t.of.proto.ARN, "error", err)
-		return
+		return false
 	}
-	t.told = true
+	t.told, t.failure = true, ""
 	s.opts.Capacity.Provision(f, t.n)
+	return true
 }
 
 // keep is called with the lock held.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	api "github.com/paddock-run/paddock/internal/api/lambda"
 	"github.com/paddock-run/paddock/internal/function"
@@ -228,25 +230,59 @@ func TestProvisionedConcurrencyRefuses(t *testing.T) {
 	}
 }
 
-// lostCode has none of what it should.
-type lostCode struct{ Code }
+// lostCode has none of what it should until it is found.
+type lostCode struct {
+	Code
+	found *atomic.Bool
+}
 
-func (lostCode) Ensure(context.Context, string) (string, error) { return "", errors.New("gone") }
+func (c lostCode) Ensure(ctx context.Context, sha string) (string, error) {
+	if c.found.Load() {
+		return c.Code.Ensure(ctx, sha)
+	}
+	return "", errors.New("gone")
+}
 
-// Code that cannot be made ready is a failure with a reason.
+// Code that cannot be made ready is a failure with a reason, and asked for again.
 func TestProvisionedWithoutCode(t *testing.T) {
 	w := newWorld(t)
 	w.versions("f", 1)
 	opts := w.opts
-	opts.Code = lostCode{opts.Code}
+	var found atomic.Bool
+	theirs := &invoker{}
+	opts.Code, opts.Capacity = lostCode{opts.Code, &found}, theirs
 	other, err := New(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
+	if err := other.wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other.capacity.mu.Lock()
+	other.capacity.pause = time.Millisecond
+	other.capacity.mu.Unlock()
 	wantErr(t, w.provision("f", "1", 1), "")
 	waitFor(t, "the failure", func() bool {
 		out, err := other.GetProvisionedConcurrencyConfig(ctx(), &api.GetProvisionedConcurrencyConfigRequest{FunctionName: new("f"), Qualifier: new("1")})
 		return err == nil && *out.Status == api.ProvisionedConcurrencyStatusEnumFailed && *out.StatusReason == "The function's code is not ready."
 	})
+	found.Store(true)
+	waitFor(t, "the environments", func() bool { return theirs.told() == "map["+arnBase+"f:1:1]" })
+}
+
+// What is still being unpacked is waited for.
+func TestProvisionedWhileCreating(t *testing.T) {
+	w := newWorld(t)
+	w.create("f")
+	w.code.close()
+	if _, err := w.UpdateFunctionCode(ctx(), &api.UpdateFunctionCodeRequest{FunctionName: new("f"), ZipFile: zipOf(t, "new"), Publish: new(true)}); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, w.provision("f", "1", 1), "")
+	if got := w.allocated("f", "1"); got != "0/1 IN_PROGRESS " {
+		t.Error(got)
+	}
+	w.code.open()
+	w.awaitTold("map[" + arnBase + "f:1:1]")
 }

@@ -103,6 +103,7 @@ func New(opts Options) (*Service, error) {
 	rand.Read(s.tokenKey) // never fails
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.refs.init(s)
+	s.capacity.pause = minPause
 	s.layers.refs, s.layers.watched = &s.refs, &s.index.watched
 	s.index.hooks = hooks{
 		added: func(v *version) {
