@@ -19,9 +19,8 @@ type code struct {
 	zip     []byte
 	sha256  string // lower-case hex
 	archive *archive.Archive
-	// whole is set for a small archive: all of it has been read and is right, and
-	// unpacking it is no matter, so that it can wait until the function runs.
-	whole bool
+	// small: unpacking it is no matter, so that it can wait until the function runs.
+	small bool
 }
 
 // What a small archive has at most.
@@ -31,8 +30,9 @@ const (
 )
 
 // takeCode checks the code of a request: a ZIP archive that can be unpacked
-// within Lambda's limits. Other sources are refused. Damage within a large
-// archive's data only shows when it is unpacked.
+// within Lambda's limits. Other sources are refused. All of the archive is read,
+// a second's work at most: what is stored replaces the code before for good, so
+// that it must not turn out to be damaged afterwards.
 func takeCode(ctx context.Context, zip []byte, s3Bucket, s3Key, s3Version, imageURI, kmsKey *string) (*code, error) {
 	switch {
 	case s3Bucket != nil || s3Key != nil || s3Version != nil:
@@ -50,22 +50,12 @@ func takeCode(ctx context.Context, zip []byte, s3Bucket, s3Key, s3Version, image
 	if err != nil {
 		return nil, archiveError(err)
 	}
-	small := a.UnzippedSize <= smallUnzipped && a.Len() <= smallEntries
-	if small {
-		if err := a.Verify(ctx); err != nil {
-			return nil, archiveError(err)
-		}
+	if err := a.Verify(ctx); err != nil {
+		return nil, archiveError(err)
 	}
 	sum := sha256.Sum256(zip)
-	return &code{zip: zip, sha256: hex.EncodeToString(sum[:]), archive: a, whole: small}, nil
-}
-
-// verify reads all of the archive, where that has not been done.
-func (c *code) verify(ctx context.Context) error {
-	if c.whole {
-		return nil
-	}
-	return archiveError(c.archive.Verify(ctx))
+	small := a.UnzippedSize <= smallUnzipped && a.Len() <= smallEntries
+	return &code{zip: zip, sha256: hex.EncodeToString(sum[:]), archive: a, small: small}, nil
 }
 
 // store keeps the archive. release ends the hold that keeps it from being

@@ -49,7 +49,7 @@ func (s *Service) CreateFunction(ctx context.Context, in *api.CreateFunctionRequ
 
 	// A function of small archives is active at once, though AWS's answer is always
 	// Pending; one with a large one when it is unpacked.
-	begin, small := creating, taken.whole && allSmall(layers)
+	begin, small := creating, taken.small && allSmall(layers)
 	if small {
 		begin = newVersion
 	}

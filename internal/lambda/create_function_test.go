@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	api "github.com/paddock-run/paddock/internal/api/lambda"
+	"github.com/paddock-run/paddock/internal/archive"
 	"github.com/paddock-run/paddock/internal/function"
 )
 
@@ -254,15 +255,17 @@ func TestSmallCodeIsActiveAtOnce(t *testing.T) {
 	if _, err := w.invoke("f"); err != nil || codeFile(t, w.invoker.last().Version) != "f" {
 		t.Error(err)
 	}
-	bad := zipEntry(t, "index.py", 2000, false)
-	bad[bytes.Index(bad, []byte("index.py"))+20] ^= 0xff
-	in := createRequest(t, "bad")
-	in.Code.ZipFile = bad
-	_, err = w.CreateFunction(ctx(), in)
-	wantErr(t, err, "InvalidParameterValueException: Could not unzip uploaded file. Please check your file, then try to upload again.")
+	small := zipEntry(t, "index.py", 2000, false)
+	small[bytes.Index(small, []byte("index.py"))+20] ^= 0xff
+	for _, bad := range [][]byte{small, damagedZip(t)} {
+		in := createRequest(t, "bad")
+		in.Code.ZipFile = bad
+		_, err = w.CreateFunction(ctx(), in)
+		wantErr(t, err, "InvalidParameterValueException: Could not unzip uploaded file. Please check your file, then try to upload again.")
+	}
 }
 
-func TestPendingAndFailed(t *testing.T) {
+func TestPending(t *testing.T) {
 	w := newWorld(t)
 	w.code.close()
 	in := createRequest(t, "f")
@@ -292,8 +295,12 @@ func TestPendingAndFailed(t *testing.T) {
 		t.Error(err)
 	}
 
-	bad := damagedZip(t)
-	w.create("bad", func(in *api.CreateFunctionRequest) { in.Code.ZipFile = bad })
+	// What only this host's file system refuses fails when it is unpacked, and
+	// stays so until there is new code.
+	w.code.fail(&archive.Error{Kind: archive.Unsafe, Entry: "A", Detail: "is a"})
+	large := largeZip(t)
+	w.create("bad", func(in *api.CreateFunctionRequest) { in.Code.ZipFile = large })
+	w.code.fail(nil)
 	got := w.get("bad")
 	if *got.State != api.StateFailed || *got.StateReasonCode != api.StateReasonCodeInvalidZipFileException || !strings.HasPrefix(*got.StateReason, "Could not unzip") {
 		t.Errorf("state %s", asJSON(t, got))

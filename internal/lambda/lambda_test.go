@@ -138,11 +138,25 @@ func (f *invoker) provides(arn string, p function.Provisioned) {
 	f.provisioned[arn] = p
 }
 
-// gate holds Ensure back while it is closed.
+// gate holds Ensure back while it is closed, and lets it fail with a fault.
 type gate struct {
 	*codestore.Store
-	mu   sync.Mutex
-	shut chan struct{}
+	mu        sync.Mutex
+	shut      chan struct{}
+	fault     error
+	meanwhile func() // runs once, before the next Ensure
+}
+
+func (g *gate) fail(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.fault = err
+}
+
+func (g *gate) during(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.meanwhile = f
 }
 
 func (g *gate) close() {
@@ -160,8 +174,15 @@ func (g *gate) open() {
 
 func (g *gate) Ensure(ctx context.Context, sha string) (string, error) {
 	g.mu.Lock()
-	shut := g.shut
+	shut, fault, meanwhile := g.shut, g.fault, g.meanwhile
+	g.meanwhile = nil
 	g.mu.Unlock()
+	if fault != nil {
+		return "", fault
+	}
+	if meanwhile != nil {
+		meanwhile()
+	}
 	if shut != nil {
 		select {
 		case <-shut:

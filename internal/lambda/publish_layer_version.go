@@ -15,8 +15,7 @@ const maxLayerARN = 140
 // PublishLayerVersion implements
 // https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html
 //
-// The whole archive is read and checked before the answer; it is unpacked when
-// a function first uses it.
+// The archive is unpacked when a function first uses it.
 func (s *Service) PublishLayerVersion(ctx context.Context, in *api.PublishLayerVersionRequest) (*api.PublishLayerVersionResponse, error) {
 	r, err := ownLayer(ctx, "PublishLayerVersion", in.LayerName)
 	if err != nil {
@@ -31,9 +30,6 @@ func (s *Service) PublishLayerVersion(ctx context.Context, in *api.PublishLayerV
 	}
 	taken, err := takeCode(ctx, from.ZipFile, from.S3Bucket, from.S3Key, from.S3ObjectVersion, nil, nil)
 	if err != nil {
-		return nil, err
-	}
-	if err := taken.verify(ctx); err != nil {
 		return nil, err
 	}
 	release, err := s.store(ctx, taken)

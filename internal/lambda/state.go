@@ -36,7 +36,7 @@ type version struct {
 	proto function.Version // all but CodeDir and LayerDirs
 
 	// serving is what invocations run: nil until there is something to run. While
-	// an update is under way, and after one failed, it is the state before.
+	// an update is under way, it is the state before.
 	serving atomic.Pointer[function.Version]
 	status  atomic.Pointer[status]
 	settled chan struct{} // closed when phaseCreating or phaseUpdating ended; nil otherwise
@@ -100,22 +100,22 @@ func updating(scope scopeKey, name string, doc *versionDoc, old *version) *versi
 	return v
 }
 
-// succeeding returns the state that follows old with the same code and layers:
-// it can run at once where old could. Where nothing that matters to an environment has
+// succeeding returns the state that follows old, which is not changing, with the
+// same code and layers: it can run at once where old could. Where nothing that matters to an environment has
 // changed, environments of old go on.
 func succeeding(scope scopeKey, name string, doc *versionDoc, old *version) *version {
 	v := newVersion(scope, name, doc)
-	s := old.status.Load()
-	v.status.Store(s)
 	was := old.serving.Load()
-	switch {
-	case was == nil:
-	case s.phase != phaseReady, sameEnvironment(&v.proto, was):
-		// After a failed update this is the code before it, which goes on as it was.
+	if was == nil { // not unpacked yet, or that failed
+		v.status.Store(old.status.Load())
+		return v
+	}
+	if sameEnvironment(&v.proto, was) {
 		v.serving.Store(was)
-	default:
+	} else {
 		v.serve(folders{was.CodeDir, was.LayerDirs})
 	}
+	v.status.Store(&status{phase: phaseReady})
 	return v
 }
 
@@ -162,6 +162,9 @@ func (v *version) settle(at folders, err error) {
 		if before == phaseUpdating {
 			st.phase = phaseUpdateFailed
 		}
+		// The code before is let go of already. As after a restart, the next
+		// invocation tries what is stored.
+		v.serving.Store(nil)
 		v.status.Store(st)
 	}
 	if v.settled != nil {
@@ -200,7 +203,10 @@ func (s *Service) ready(ctx context.Context, v *version) (*function.Version, err
 	case phaseCreating:
 		return nil, inState(api.StatePending)
 	case phaseFailed, phaseUpdateFailed:
-		return nil, inState(api.StateFailed)
+		if st.code != string(api.StateReasonCodeInternalError) {
+			return nil, inState(api.StateFailed)
+		}
+		// It was a fault of the machine's, which may be over.
 	}
 	at, err := s.unpack(ctx, v.doc)
 	if err != nil {

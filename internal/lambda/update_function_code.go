@@ -11,6 +11,8 @@ import (
 // https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionCode.html
 //
 // The code before goes on serving invocations until the new one is unpacked.
+// The new one has been checked by then: only a fault of this machine's can keep
+// it from being unpacked, and each invocation then tries again.
 func (s *Service) UpdateFunctionCode(ctx context.Context, in *api.UpdateFunctionCodeRequest) (*api.FunctionConfiguration, error) {
 	r, err := locateFunction(ctx, "UpdateFunctionCode", in.FunctionName)
 	if err != nil {

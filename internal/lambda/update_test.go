@@ -1,7 +1,10 @@
 package lambda
 
 import (
+	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	api "github.com/paddock-run/paddock/internal/api/lambda"
 	"github.com/paddock-run/paddock/internal/function"
@@ -47,17 +50,66 @@ func TestUpdateFunctionCode(t *testing.T) {
 		t.Errorf("serves %+v", after)
 	}
 
-	// Code that cannot be unpacked leaves the old in service.
-	if _, err := w.UpdateFunctionCode(ctx(), &api.UpdateFunctionCodeRequest{FunctionName: new("f"), ZipFile: damagedZip(t)}); err != nil {
-		t.Fatal(err)
+	// Damaged code, however large, is refused and changes nothing.
+	for _, dry := range []bool{true, false} {
+		_, err := w.UpdateFunctionCode(ctx(), &api.UpdateFunctionCodeRequest{FunctionName: new("f"), ZipFile: damagedZip(t), DryRun: new(dry)})
+		wantErr(t, err, "InvalidParameterValueException: Could not unzip uploaded file. Please check your file, then try to upload again.")
 	}
-	w.settled("f")
-	got := w.get("f")
-	if *got.State != api.StateActive || *got.LastUpdateStatus != api.LastUpdateStatusFailed || *got.LastUpdateStatusReasonCode != api.LastUpdateStatusReasonCodeInvalidZipFileException {
-		t.Errorf("after a failed update %s", asJSON(t, got))
+	if got := w.get("f"); *got.LastUpdateStatus != api.LastUpdateStatusSuccessful || *got.RevisionId != *out.RevisionId {
+		t.Errorf("after a refused update %s", asJSON(t, got))
 	}
 	if _, err := w.invoke("f"); err != nil || w.invoker.last().Version != after {
-		t.Errorf("after a failed update: %v", err)
+		t.Errorf("after a refused update: %v", err)
+	}
+	if n := w.blobCount(); n != 1 {
+		t.Errorf("%d archives", n)
+	}
+}
+
+// When this machine cannot unpack new code, that is told, and tried again when
+// the function runs next: the old code's archive is gone.
+func TestUpdateDuringAFault(t *testing.T) {
+	w := newWorld(t)
+	w.create("f")
+	if _, err := w.invoke("f"); err != nil {
+		t.Fatal(err)
+	}
+	w.code.fail(errors.New("no space left on device"))
+	w.update("f", "new")
+	w.settled("f")
+	got := w.get("f")
+	if *got.State != api.StateActive || *got.LastUpdateStatus != api.LastUpdateStatusFailed || *got.LastUpdateStatusReasonCode != api.LastUpdateStatusReasonCodeInternalError {
+		t.Errorf("after the fault %s", asJSON(t, got))
+	}
+	if _, err := w.invoke("f"); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("during the fault: %v", err)
+	}
+	if _, err := w.UpdateFunctionConfiguration(ctx(), &api.UpdateFunctionConfigurationRequest{FunctionName: new("f"), Timeout: new(int32(9))}); err != nil {
+		t.Error(err)
+	}
+	w.code.fail(nil)
+	if _, err := w.invoke("f"); err != nil {
+		t.Fatal(err)
+	}
+	if v := w.invoker.last().Version; codeFile(t, v) != "new" || v.Timeout != 9*time.Second {
+		t.Errorf("serves %+v", v)
+	}
+	if got := w.get("f"); *got.LastUpdateStatus != api.LastUpdateStatusSuccessful {
+		t.Errorf("after it ran %s", asJSON(t, got))
+	}
+
+	// A function that could not be created likewise.
+	w.code.fail(errors.New("no space left on device"))
+	w.create("g", func(in *api.CreateFunctionRequest) { in.Code.ZipFile = largeZip(t) })
+	if got := w.get("g"); *got.State != api.StateFailed || *got.StateReasonCode != api.StateReasonCodeInternalError {
+		t.Errorf("created during the fault %s", asJSON(t, got))
+	}
+	w.code.fail(nil)
+	if _, err := w.invoke("g"); err != nil {
+		t.Error(err)
+	}
+	if got := w.get("g"); *got.State != api.StateActive {
+		t.Errorf("after it ran %s", asJSON(t, got))
 	}
 }
 
