@@ -88,8 +88,7 @@ func (m *outgoing) prepare(q *queue, sender string) (store.NewMessage, error) {
 	}
 	if t := m.system["AWSTraceHeader"]; t != nil {
 		meta.Trace = *t.StringValue
-		a := api.MessageAttributeValue(*t)
-		m.systemMD5 = new(attributesMD5(map[string]*api.MessageAttributeValue{"AWSTraceHeader": &a}))
+		m.systemMD5 = new(attributesMD5(map[string]*api.MessageAttributeValue{"AWSTraceHeader": {DataType: t.DataType, StringValue: t.StringValue}}))
 	}
 	out.Body, out.Delay = m.body, q.settings.delay
 	if m.delay != nil && !q.fifo() {
@@ -254,7 +253,8 @@ func checkSystemAttributes(attributes map[string]*api.MessageSystemAttributeValu
 		if name != string(api.MessageSystemAttributeNameForSendsAWSTraceHeader) {
 			return invalid("Message system attribute name '%s' is invalid.", name)
 		}
-		value := api.MessageAttributeValue(*a)
+		value := api.MessageAttributeValue{DataType: a.DataType, StringValue: a.StringValue, BinaryValue: a.BinaryValue,
+			StringListValues: a.StringListValues, BinaryListValues: a.BinaryListValues}
 		if err := checkAttributeValue("Message (system)", name, &value); err != nil {
 			return err
 		}

@@ -462,6 +462,14 @@ func TestMessageAttributes(t *testing.T) {
 			fails[*api.SendMessageResult](t, want)(c.SendMessage(c.ctx, &api.SendMessageRequest{QueueUrl: &url, MessageBody: new("b"), MessageAttributes: attributes}))
 		}
 		ok[*api.SendMessageResult](t)(c.SendMessage(c.ctx, &api.SendMessageRequest{QueueUrl: &url, MessageBody: new("b"), MessageAttributes: typed("n", "Number", "-1.5e10")}))
+		for want, a := range map[string]*api.MessageSystemAttributeValue{
+			"non-empty value of type 'String'":                {DataType: new("String"), StringValue: new("x"), BinaryValue: []byte("y")},
+			"list values":                                     {DataType: new("String"), StringListValues: []string{"x"}},
+			"supported type prefixes: String":                 {DataType: new("Number"), StringValue: new("1")},
+			"must contain a non-empty message attribute type": {StringValue: new("x")},
+		} {
+			fails[any](t, want)(nil, checkSystemAttributes(map[string]*api.MessageSystemAttributeValue{"AWSTraceHeader": a}))
+		}
 		fails[any](t, "is invalid")(nil, checkSystemAttributes(map[string]*api.MessageSystemAttributeValue{"Other": {DataType: new("String"), StringValue: new("x")}}))
 	})
 }
