@@ -17,20 +17,22 @@ func (s *Service) DeleteAlias(ctx context.Context, in *api.DeleteAliasRequest) (
 	if err != nil {
 		return nil, err
 	}
-	snap, err := s.find(ctx, r)
-	if err != nil {
-		return nil, err
-	}
 	name := deref(in.Name)
-	if snap == nil || snap.aliases[name] == nil {
-		return &schema.Unit{}, nil
-	}
-	// What allows others to use the alias goes with it, and what is kept for it.
-	err = s.change(ctx, nil,
-		store.Write{Key: r.key(kindAlias, name).String()},
-		store.Write{Key: r.key(kindPolicy, name).String()},
-		store.Write{Key: r.key(kindProvisioned, name).String()},
-		store.Write{Key: r.key(kindEvents, name).String()})
+	err = s.retryAlias(ctx, r, name, func() error {
+		snap, err := s.find(ctx, r)
+		if err != nil || snap == nil || snap.aliases[name] == nil {
+			return err
+		}
+		// What allows others to use the alias goes with it, and what is kept for it.
+		// The settings are written so that what is being added to it meanwhile, which
+		// writes them too, is not left behind for the next alias of that name.
+		return s.change(ctx, map[string]*version{latest: snap.latest},
+			store.Write{Key: r.key(kindAlias, name).String()},
+			store.Write{Key: r.key(kindPolicy, name).String()},
+			store.Write{Key: r.key(kindProvisioned, name).String()},
+			store.Write{Key: r.key(kindEvents, name).String()},
+			put(r.key(kindFunction, ""), snap.doc, store.AtRevision(snap.revision)))
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -104,6 +104,89 @@ func TestDeleteVersion(t *testing.T) {
 	waitFor(t, "the version's archive to go", func() bool { return w.blobCount() == 1 })
 }
 
+// meanwhile lets something happen right before the next write.
+type meanwhile struct {
+	store.Documents
+	do func()
+}
+
+func (d *meanwhile) Write(ctx context.Context, writes ...store.Write) (int64, error) {
+	if f := d.do; f != nil {
+		d.do = nil
+		f()
+	}
+	return d.Documents.Write(ctx, writes...)
+}
+
+// What is added to an alias while it is deleted goes with it, or is refused: an
+// alias that is made again under its name does not inherit it.
+func TestDeleteAliasMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	opts := w.opts
+	docs := &meanwhile{Documents: w.docs}
+	opts.Documents = docs
+	s, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateFunction(ctx(), createRequest(t, "f")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.PublishVersion(ctx(), &api.PublishVersionRequest{FunctionName: new("f")}); err != nil {
+		t.Fatal(err)
+	}
+	gone := "ResourceNotFoundException: Cannot find alias arn: " + arnBase + "f:a"
+	for name, tt := range map[string]struct {
+		add  func() error
+		want string
+	}{
+		"policy": {func() error {
+			_, err := s.AddPermission(ctx(), &api.AddPermissionRequest{FunctionName: new("f:a"), StatementId: new("s"), Action: new("lambda:*"), Principal: new("*")})
+			return err
+		}, gone},
+		"events": {func() error {
+			_, err := s.PutFunctionEventInvokeConfig(ctx(), &api.PutFunctionEventInvokeConfigRequest{FunctionName: new("f"), Qualifier: new("a"), MaximumRetryAttempts: new(int32(1))})
+			return err
+		}, "ResourceNotFoundException: The function doesn't exist."},
+		"provisioned": {func() error {
+			_, err := s.PutProvisionedConcurrencyConfig(ctx(), &api.PutProvisionedConcurrencyConfigRequest{FunctionName: new("f"), Qualifier: new("a"), ProvisionedConcurrentExecutions: new(int32(1))})
+			return err
+		}, gone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			remove := func() {
+				if _, err := s.DeleteAlias(ctx(), &api.DeleteAliasRequest{FunctionName: new("f"), Name: new("a")}); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, c := range []struct {
+				first, second func()
+			}{
+				{func() { wantErr(t, tt.add(), tt.want) }, remove},
+				{remove, func() {
+					if err := tt.add(); err != nil {
+						t.Error(err)
+					}
+				}},
+			} {
+				if _, err := s.CreateAlias(ctx(), &api.CreateAliasRequest{FunctionName: new("f"), Name: new("a"), FunctionVersion: new("1")}); err != nil {
+					t.Fatal(err)
+				}
+				docs.do = c.second
+				c.first()
+				list, err := w.docs.List(t.Context(), keyPrefix, "", 0)
+				if err != nil || len(list) != 2 {
+					t.Errorf("%d documents are left, want the function and its version: %v (%v)", len(list), list, err)
+				}
+			}
+		})
+	}
+}
+
 // Functions that share an archive come and go at once: whoever is left has it.
 func TestSharedCodeStays(t *testing.T) {
 	w := newWorld(t)
