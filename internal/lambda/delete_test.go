@@ -187,6 +187,58 @@ func TestDeleteAliasMeanwhile(t *testing.T) {
 	}
 }
 
+// An invocation whose code is let go of before it is unpacked finds what there
+// is instead.
+func TestChangeBeforeUnpacking(t *testing.T) {
+	w := newWorld(t)
+	letGo := func(sha string) {
+		waitFor(t, "the archive to go", func() bool {
+			w.refs.mu.Lock()
+			defer w.refs.mu.Unlock()
+			return w.refs.m[sha] == nil
+		})
+	}
+	hash := func(name string) string {
+		snap, err := w.index.lookup(account, region, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return snap.latest.doc.CodeSHA256
+	}
+	if err := w.wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.create("f")
+	old := hash("f")
+	w.code.during(func() {
+		w.update("f", "new")
+		letGo(old)
+	})
+	if _, err := w.invoke("f"); err != nil || codeFile(t, w.invoker.last().Version) != "new" {
+		t.Errorf("updated meanwhile: %v", err)
+	}
+
+	w.create("g")
+	old = hash("g")
+	w.code.during(func() {
+		if _, err := w.DeleteFunction(ctx(), &api.DeleteFunctionRequest{FunctionName: new("g")}); err != nil {
+			t.Error(err)
+		}
+		letGo(old)
+	})
+	_, err := w.invoke("g")
+	wantErr(t, err, "ResourceNotFoundException: Function not found: "+arnBase+"g:$LATEST")
+
+	// An archive that is lost is our fault, and the function is still there.
+	w.create("h")
+	if err := w.blobs.Delete(t.Context(), hash("h")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.invoke("h"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("its archive is lost: %v", err)
+	}
+}
+
 // Functions that share an archive come and go at once: whoever is left has it.
 func TestSharedCodeStays(t *testing.T) {
 	w := newWorld(t)

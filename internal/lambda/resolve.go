@@ -2,9 +2,11 @@ package lambda
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 
 	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/internal/store"
 )
 
 // Resolve returns the version that a function's name means now, ready to be
@@ -28,15 +30,28 @@ func (s *Service) Resolve(ctx context.Context, account, region, name string) (fn
 }
 
 func (s *Service) resolve(ctx context.Context, r ref) (*function.Version, string, error) {
-	v, err := s.target(ctx, r)
-	if err != nil {
-		return nil, "", err
+	for range maxAttempts {
+		v, err := s.target(ctx, r)
+		if err != nil {
+			return nil, "", err
+		}
+		f, err := s.ready(ctx, v)
+		if err == nil {
+			return f, r.qualified(), nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return nil, "", err
+		}
+		// The archive is not there: a change since has let go of it, or we lost it.
+		snap, ferr := s.find(ctx, r)
+		if ferr != nil {
+			return nil, "", ferr
+		}
+		if snap != nil && snap.version(v.doc.Version) == v {
+			return nil, "", err
+		}
 	}
-	f, err := s.ready(ctx, v)
-	if err != nil {
-		return nil, "", err
-	}
-	return f, r.qualified(), nil
+	return nil, "", updateInProgress(r.arn())
 }
 
 // target is the version that an invocation of r goes to.
