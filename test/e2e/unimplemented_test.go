@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/paddock-run/paddock/test/daemon"
 	"github.com/paddock-run/paddock/test/sdk"
@@ -27,10 +26,6 @@ func TestUnimplemented(t *testing.T) {
 		}},
 		{"awsJson1_1", "StartQuery", func() error {
 			_, err := c.Logs.StartQuery(ctx, &cloudwatchlogs.StartQueryInput{QueryString: new("fields @message"), StartTime: new(int64(0)), EndTime: new(int64(1)), LogGroupName: new("g")})
-			return err
-		}},
-		{"awsJson1_0", "ListMessageMoveTasks", func() error {
-			_, err := c.SQS.ListMessageMoveTasks(ctx, &sqs.ListMessageMoveTasksInput{SourceArn: new("arn:aws:sqs:us-east-1:000000000000:q")})
 			return err
 		}},
 		{"rpcv2Cbor", "PutDashboard", func() error {
@@ -72,11 +67,6 @@ func TestUnimplementedInOlderProtocols(t *testing.T) {
 			[]string{`"__type"`, "NotImplementedException", "ListDashboards"},
 		},
 		{
-			"SQS, awsQuery", "POST", "/", "Action=ListMessageMoveTasks&Version=2012-11-05&SourceArn=arn:aws:sqs:us-east-1:000000000000:q",
-			[]string{"Content-Type", "application/x-www-form-urlencoded"},
-			[]string{"<ErrorResponse", "<Code>NotImplementedException</Code>", "ListMessageMoveTasks"},
-		},
-		{
 			"S3, restXml", "PUT", "/a-bucket", "",
 			[]string{"Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"},
 			[]string{"<Error>", "<Code>NotImplementedException</Code>", "CreateBucket"},
@@ -103,8 +93,8 @@ func TestUnimplementedInOlderProtocols(t *testing.T) {
 // a header of their own when they speak JSON.
 func TestQueryModeOfSQS(t *testing.T) {
 	d := daemon.Shared(t)
-	res, body := ask(t, d, "POST", "", "/", `{"SourceArn":"arn:aws:sqs:us-east-1:000000000000:q"}`, "Content-Type", "application/x-amz-json-1.0", "X-Amz-Target", "AmazonSQS.ListMessageMoveTasks", "X-Amzn-Query-Mode", "true")
-	if res.StatusCode != 501 || res.Header.Get("X-Amzn-Query-Error") != "NotImplementedException;Receiver" {
+	res, body := ask(t, d, "POST", "", "/", `{"QueueName":"none"}`, "Content-Type", "application/x-amz-json-1.0", "X-Amz-Target", "AmazonSQS.GetQueueUrl", "X-Amzn-Query-Mode", "true")
+	if res.StatusCode != 400 || res.Header.Get("X-Amzn-Query-Error") != "AWS.SimpleQueueService.NonExistentQueue;Sender" {
 		t.Errorf("%d, x-amzn-query-error %q: %s", res.StatusCode, res.Header.Get("X-Amzn-Query-Error"), body)
 	}
 	// Without the operation's required member the error is the client's.

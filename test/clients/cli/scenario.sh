@@ -39,7 +39,7 @@ contains "$(refused aws lambda get-function --function-name "$NAME-missing")" '(
 contains "$(refused aws logs get-log-events --log-group-name "/missing/$NAME" --log-stream-name x)" '(ResourceNotFoundException)' "a missing log group"
 contains "$(refused aws apigatewayv2 get-api --api-id missing)" '(NotFoundException)' "a missing API"
 contains "$(refused aws lambda list-code-signing-configs)" '(NotImplementedException) when calling the ListCodeSigningConfigs operation' "restJson1"
-contains "$(refused aws --endpoint-url "$AWS_ENDPOINT_URL" sqs list-message-move-tasks --source-arn arn:aws:sqs:us-east-1:000000000000:q)" '(NotImplementedException) when calling the ListMessageMoveTasks operation' "awsJson"
+contains "$(refused aws --endpoint-url "$AWS_ENDPOINT_URL" sqs get-queue-url --queue-name none)" '(AWS.SimpleQueueService.NonExistentQueue) when calling the GetQueueUrl operation' "a missing queue"
 contains "$(refused aws cloudwatch list-dashboards)" '(NotImplementedException) when calling the ListDashboards operation' "awsJson or rpcv2Cbor"
 contains "$(refused aws iam list-virtual-mfa-devices)" '(NotImplementedException) when calling the ListVirtualMFADevices operation' "awsQuery"
 contains "$(refused aws s3api create-bucket --bucket a-bucket)" '(NotImplementedException) when calling the CreateBucket operation' "restXml"

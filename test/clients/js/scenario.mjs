@@ -7,7 +7,6 @@ import * as apigateway from "@aws-sdk/client-apigatewayv2";
 import * as cloudwatch from "@aws-sdk/client-cloudwatch";
 import * as cloudwatchlogs from "@aws-sdk/client-cloudwatch-logs";
 import * as lambda from "@aws-sdk/client-lambda";
-import * as sqs from "@aws-sdk/client-sqs";
 
 const name = process.env.NAME, endpoint = process.env.AWS_ENDPOINT_URL;
 const once = { maxAttempts: 1 };
@@ -99,7 +98,6 @@ try {
 // What is not implemented says so, in the protocols that this SDK chooses.
 for (const [client, command, operation] of [
   [functions, new lambda.ListCodeSigningConfigsCommand({}), "ListCodeSigningConfigs"],
-  [new sqs.SQSClient(once), new sqs.ListMessageMoveTasksCommand({ SourceArn: "arn:aws:sqs:us-east-1:000000000000:q" }), "ListMessageMoveTasks"],
   [new cloudwatch.CloudWatchClient(once), new cloudwatch.ListDashboardsCommand({}), "ListDashboards"],
 ]) {
   const e = await failing(client, command);

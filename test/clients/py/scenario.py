@@ -87,12 +87,11 @@ try:
 finally:
     aws_lambda.delete_function(FunctionName=NAME)
 
-# What is not implemented says so: SQS and CloudWatch in JSON (the SDK for Go speaks
+# What is not implemented says so: CloudWatch in JSON (the SDK for Go speaks
 # CBOR with CloudWatch), IAM in Query, S3 in XML, and Lambda in JSON over REST.
 
 for service, operation, arguments, name, protocol in [
     ("lambda", "list_code_signing_configs", {}, "ListCodeSigningConfigs", "rest-json"),
-    ("sqs", "list_message_move_tasks", {"SourceArn": "arn:aws:sqs:us-east-1:000000000000:q"}, "ListMessageMoveTasks", "json"),
     ("cloudwatch", "list_dashboards", {}, "ListDashboards", "json"),
     ("iam", "list_virtual_mfa_devices", {}, "ListVirtualMFADevices", "query"),
     ("s3", "create_bucket", {"Bucket": "a-bucket"}, "CreateBucket", "rest-xml"),
