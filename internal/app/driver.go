@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/paddock-run/paddock/internal/sandbox"
 	"github.com/paddock-run/paddock/internal/sandbox/linux"
@@ -15,7 +17,12 @@ import (
 func chooseDriver(ctx context.Context, cfg *Config) (driver sandbox.Driver, why string, err error) {
 	switch cfg.Sandbox {
 	case "", "auto", "linux":
-		d, err := linux.New(linux.Options{Network: linux.Network(cfg.Network)})
+		// Beside the state, on the disk that the operator chose for it.
+		scratch := filepath.Join(cfg.Data, "scratch")
+		if err := os.MkdirAll(scratch, 0o700); err != nil {
+			return nil, "", err
+		}
+		d, err := linux.New(linux.Options{Network: linux.Network(cfg.Network), Scratch: scratch})
 		if err == nil {
 			return d, "", nil
 		}

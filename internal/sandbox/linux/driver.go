@@ -21,7 +21,9 @@ type Driver struct {
 	network  Network
 	router   *router // of NetworkPrivate, where environments reach other machines
 	noEgress error   // why they do not
-	spaces   *spaces // nil: the host's network
+	spaces   *stock  // of network namespaces; nil: the host's network
+	disks    *disks  // nil: /tmp is in memory
+	noDisks  error   // why
 	cgroups  hierarchy
 	why      error // what keeps cgroups from being complete
 	template *template
@@ -94,6 +96,11 @@ func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err err
 	if network != NetworkHost {
 		d.spaces = newSpaces(d.router)
 	}
+	dir := opts.Scratch
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	d.disks, d.noDisks = newDisks(dir)
 	if d.template, err = newTemplate(program, d.resolver()); err != nil {
 		return nil, err
 	}
@@ -139,8 +146,8 @@ func (d *Driver) Isolation() string {
 		}
 		line.WriteString(")")
 	}
-	if d.cgroups.has(memoryController) {
-		line.WriteString("; files in /tmp count as memory")
+	if d.noDisks != nil && d.cgroups.has(memoryController) {
+		fmt.Fprintf(&line, "; files in /tmp count as memory (%s)", oneLine(d.noDisks))
 	}
 	return line.String()
 }
@@ -238,6 +245,9 @@ func (d *Driver) Close() error {
 	}
 	if d.router != nil {
 		errs = append(errs, d.router.close())
+	}
+	if d.disks != nil {
+		errs = append(errs, d.disks.close())
 	}
 	if d.template != nil {
 		d.template.close()

@@ -15,16 +15,16 @@ import (
 
 var drivers = sandboxtest.Drivers{
 	"private": func() (sandbox.Driver, error) { return settled(New(Options{Network: NetworkPrivate})) },
-	"host":    func() (sandbox.Driver, error) { return New(Options{Network: NetworkHost}) },
+	"host":    func() (sandbox.Driver, error) { return settled(New(Options{Network: NetworkHost})) },
 	"none":    func() (sandbox.Driver, error) { return settled(New(Options{Network: NetworkNone})) },
 	// As on hosts that have no cgroups for us, where signals stop processes.
 	"without cgroups": func() (sandbox.Driver, error) {
 		return settled(newDriver(Options{Network: NetworkNone}, func() (hierarchy, error) { return noHierarchy{}, nil }))
 	},
-	"version 2": func() (sandbox.Driver, error) { return newDriver(Options{Network: NetworkHost}, findCgroup2) },
+	"version 2": func() (sandbox.Driver, error) { return settled(newDriver(Options{Network: NetworkHost}, findCgroup2)) },
 }
 
-// settling is a driver whose stock of network namespaces can be waited for.
+// settling is a driver whose stocks can be waited for.
 type settling struct{ *Driver }
 
 func settled(driver sandbox.Driver, err error) (sandbox.Driver, error) {
@@ -36,8 +36,14 @@ func settled(driver sandbox.Driver, err error) (sandbox.Driver, error) {
 
 // Settle implements sandboxtest.Settler.
 func (s settling) Settle() {
-	for len(s.spaces.ready) < cap(s.spaces.ready) {
-		<-s.spaces.full
+	stocks := []*stock{s.spaces}
+	if s.disks != nil {
+		stocks = append(stocks, s.disks.stock)
+	}
+	for _, stock := range stocks {
+		for stock != nil && len(stock.ready) < cap(stock.ready) {
+			<-stock.full
+		}
 	}
 }
 
@@ -99,7 +105,15 @@ func claims(h hierarchy, network Network) sandboxtest.Capabilities {
 		CPU:        h.has(cpuController),
 		OpenFiles:  true,
 		Network:    network != NetworkHost,
+		Disk:       hasDisks(),
 	}
+}
+
+// hasDisks tells whether this host has what newDisks needs, by other means.
+func hasDisks() bool {
+	_, err := os.Stat("/dev/loop-control")
+	_, missing := findProgram("mkfs.ext4", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
+	return err == nil && missing == nil
 }
 
 func TestWithoutCgroups(t *testing.T) {

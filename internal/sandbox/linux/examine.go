@@ -27,7 +27,7 @@ func Examine(opts Options) (findings []Finding, usable bool) {
 		return findings, false
 	}
 	findings = append(findings, examineCgroups(driver.cgroups, driver.why),
-		Finding{Name: "sandbox", Found: "a program has run in an environment of its own"}, driver.examineNetwork())
+		Finding{Name: "sandbox", Found: "a program has run in an environment of its own"}, driver.examineDisks(), driver.examineNetwork())
 	if err := driver.Close(); err != nil {
 		findings = append(findings, Finding{
 			Name: "cleaning up", Found: oneLine(err), Lacking: true,
@@ -124,6 +124,16 @@ func examineCgroups(h hierarchy, why error) Finding {
 		f.Remedy = "run Paddock as root and, with systemd, as a service with Delegate=yes; in a container, give it a writable /sys/fs/cgroup"
 	}
 	return f
+}
+
+func (d *Driver) examineDisks() Finding {
+	if d.noDisks != nil {
+		return Finding{
+			Name: "/tmp", Found: "what functions write there counts as their memory: " + oneLine(d.noDisks), Lacking: true,
+			Remedy: "install e2fsprogs (mkfs.ext4); give Paddock /dev/loop-control and loop devices",
+		}
+	}
+	return Finding{Name: "/tmp", Found: "a disk of its own for each environment"}
 }
 
 func (d *Driver) examineNetwork() Finding {

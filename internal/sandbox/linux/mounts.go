@@ -36,7 +36,7 @@ func bind(path string, recursive bool) (fd int, err error) {
 }
 
 // newMount makes a detached mount of a new file system. settings are pairs of a
-// key and a value.
+// key and a value, which is empty for flags.
 func newMount(kind string, attributes int, settings ...string) (fd int, err error) {
 	f, err := unix.Fsopen(kind, unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -44,7 +44,11 @@ func newMount(kind string, attributes int, settings ...string) (fd int, err erro
 	}
 	defer closeFD(f)
 	for i := 0; i+1 < len(settings); i += 2 {
-		if err := unix.FsconfigSetString(f, settings[i], settings[i+1]); err != nil {
+		set := func() error { return unix.FsconfigSetString(f, settings[i], settings[i+1]) }
+		if settings[i+1] == "" {
+			set = func() error { return unix.FsconfigSetFlag(f, settings[i]) }
+		}
+		if err := set(); err != nil {
 			return -1, &os.PathError{Op: "fsconfig", Path: kind + " " + settings[i] + "=" + settings[i+1], Err: err}
 		}
 	}

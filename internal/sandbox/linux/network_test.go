@@ -549,7 +549,7 @@ func BenchmarkSpace(b *testing.B) {
 			driver := made.(settling)
 			driver.Settle()
 			for b.Loop() {
-				fd, err := driver.spaces.newSpace()
+				fd, err := driver.spaces.make()
 				if err != nil {
 					b.Fatal(err)
 				}

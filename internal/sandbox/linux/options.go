@@ -26,4 +26,7 @@ const (
 type Options struct {
 	// Network is NetworkPrivate when empty.
 	Network Network
+	// Scratch is an existing folder on the disk that is to hold what functions
+	// write to /tmp, in files without names; empty: the system's temporary folder.
+	Scratch string
 }

@@ -75,6 +75,13 @@ func (s *Sandbox) processes() int {
 	return s.spec.Processes
 }
 
+func (s *Sandbox) ephemeralMB() int {
+	if s.spec.EphemeralMB == 0 {
+		return defaultEphemeralMB
+	}
+	return s.spec.EphemeralMB
+}
+
 // Layout implements sandbox.Sandbox: as on AWS Lambda.
 func (s *Sandbox) Layout() sandbox.Layout { return layout }
 

@@ -6,130 +6,34 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // spareSpaces is how many network namespaces are kept ready: as many
 // environments can start at once without waiting for the kernel's network lock.
-const spareSpaces = 16
+// Each takes the kernel 0.3 MB.
+const spareSpaces = 32
 
-// refillPause is how long nobody must have taken a namespace before new ones are
-// made, unless half are gone: the processors are for what is starting.
-const refillPause = 10 * time.Millisecond
-
-// spaces is a stock of network namespaces that no environment has used yet:
-// making one takes up to 2 ms, entering one that is there 10 µs. None is used
-// twice: what a function left in it would be found by the next.
-type spaces struct {
-	router *router       // nil: environments reach nothing
-	ready  chan int      // descriptors
-	used   chan struct{} // wakes fill
-	full   chan struct{} // tells tests, where they listen, that fill has nothing to do
-	done   chan struct{}
-	ended  chan struct{}
-}
-
-func newSpaces(r *router) *spaces {
-	s := &spaces{
-		router: r,
-		ready:  make(chan int, spareSpaces),
-		used:   make(chan struct{}, 1),
-		full:   make(chan struct{}),
-		done:   make(chan struct{}),
-		ended:  make(chan struct{}),
-	}
-	go s.fill()
-	return s
-}
-
-// take returns a namespace's descriptor, which the caller closes: one that is
-// ready, or else a new one.
-func (s *spaces) take() (fd int, err error) {
-	select {
-	case fd := <-s.ready:
-		select {
-		case s.used <- struct{}{}:
-		default:
-		}
-		return fd, nil
-	default:
-		return s.newSpace()
-	}
-}
-
-// fill keeps the stock full. After a failure it waits for the next use: take
-// then meets the same failure and reports it.
-func (s *spaces) fill() {
-	defer close(s.ended)
-	for {
-		for len(s.ready) < cap(s.ready) {
-			select {
-			case <-s.done:
-				return
-			default:
-			}
-			fd, err := s.newSpace()
-			if err != nil {
-				slog.Warn("a network for environments could not be made ahead", "error", err)
-				break
-			}
-			s.ready <- fd // nobody else sends
-		}
-		select {
-		case <-s.used:
-			s.pause()
-		case s.full <- struct{}{}:
-		case <-s.done:
-			return
-		}
-	}
-}
-
-// pause waits until it is time to refill.
-func (s *spaces) pause() {
-	timer := time.NewTimer(refillPause)
-	defer timer.Stop()
-	for len(s.ready) > cap(s.ready)/2 {
-		select {
-		case <-s.used:
-			timer.Reset(refillPause)
-		case <-timer.C:
-			return
-		case <-s.done:
-			return
-		}
-	}
-}
-
-// close lets go of the stock. Nothing may be taken after it.
-func (s *spaces) close() {
-	close(s.done)
-	<-s.ended
-	for {
-		select {
-		case fd := <-s.ready:
-			closeFD(fd)
-		default:
-			return
-		}
-	}
+// newSpaces makes a stock of network namespaces; making one takes up to 2 ms,
+// entering one that is there 10 µs. None is used twice: what a function left in
+// it would be found by the next. Without a router environments reach nothing.
+func newSpaces(r *router) *stock {
+	return newStock("a network", spareSpaces, func() (int, error) { return newSpace(r) })
 }
 
 // newSpace makes a network namespace with a loopback interface and, where there
 // is a router, a connection to that. The namespace ends with the last process
 // and descriptor in it, and the kernel then removes the connection.
-func (s *spaces) newSpace() (fd int, err error) {
+func newSpace(r *router) (fd int, err error) {
 	err = inNewSpace(func(space int) error {
 		fd = space
-		if s.router == nil {
+		if r == nil {
 			return nil
 		}
-		return s.router.connect(space)
+		return r.connect(space)
 	})
 	return fd, err
 }

@@ -109,6 +109,12 @@ func (s *Sandbox) openFolders() (_ map[string]int, err error) {
 			return nil, err
 		}
 	}
+	if s.driver.disks != nil {
+		if folders[layout.Tmp], err = s.driver.disks.take(s.ephemeralMB()); err != nil {
+			delete(folders, layout.Tmp)
+			return nil, err
+		}
+	}
 	switch layers := s.spec.Layers; len(layers) {
 	case 0:
 		return folders, nil
@@ -125,10 +131,18 @@ func (s *Sandbox) openFolders() (_ map[string]int, err error) {
 
 // mountTemporary mounts what an environment may write to.
 func (s *Sandbox) mountTemporary() error {
-	size := s.spec.EphemeralMB
-	if size == 0 {
-		size = defaultEphemeralMB
+	shared, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC,
+		"size", strconv.Itoa(sharedMemoryMB)+"m", "mode", "1777", "nr_inodes", "1024")
+	if err != nil {
+		return err
 	}
+	if err := attach(shared, "/dev/shm"); err != nil {
+		return err
+	}
+	if s.driver.disks != nil { // /tmp is among the folders
+		return nil
+	}
+	size := s.ephemeralMB()
 	tmp, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV,
 		"size", strconv.Itoa(size)+"m", "mode", "0700",
 		"uid", strconv.Itoa(userID), "gid", strconv.Itoa(groupID),
@@ -137,15 +151,7 @@ func (s *Sandbox) mountTemporary() error {
 	if err != nil {
 		return err
 	}
-	if err := attach(tmp, layout.Tmp); err != nil {
-		return err
-	}
-	shared, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC,
-		"size", strconv.Itoa(sharedMemoryMB)+"m", "mode", "1777", "nr_inodes", "1024")
-	if err != nil {
-		return err
-	}
-	return attach(shared, "/dev/shm")
+	return attach(tmp, layout.Tmp)
 }
 
 // dropPrivileges makes sure that no program the thread's children execute, set-uid

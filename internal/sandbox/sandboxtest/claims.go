@@ -197,6 +197,24 @@ func testForks(t *testing.T, driver sandbox.Driver) {
 	}
 }
 
+// testDisk writes more files than there is memory.
+func testDisk(t *testing.T, driver sandbox.Driver) {
+	s := create(t, driver, sandbox.Spec{MemoryMB: 64, EphemeralMB: 256})
+	tmp := s.Layout().Tmp
+	if out, exit := run(t, s, "fill", tmp+"/big", "200"); out != "filled" {
+		t.Errorf("writing 200 MB with 64 MB of memory: %q, %+v", out, exit)
+	}
+	if out, exit := run(t, s, "fill", tmp+"/more", "200"); exit != (sandbox.Exit{}) || !strings.Contains(out, "no space left on device") {
+		t.Errorf("writing 400 MB into 256 MB: %q, %+v", out, exit)
+	}
+	if usage, err := s.Usage(); err != nil || usage.OOMKills != 0 {
+		t.Errorf("%+v, %v", usage, err)
+	}
+	if out, _ := run(t, s, "execute", tmp+"/missing"); !strings.Contains(out, "no such file") {
+		t.Errorf("%q", out)
+	}
+}
+
 // testCPU burns 400 ms with limits and without.
 func testCPU(t *testing.T, driver sandbox.Driver) {
 	s := create(t, driver, sandbox.Spec{})

@@ -29,6 +29,7 @@ type Capabilities struct {
 	Memory     bool // Spec.MemoryMB is a limit, and usage is counted
 	Forks      bool // Spec.Processes is a limit
 	CPU        bool // SetCPU limits
+	Disk       bool // files in Layout.Tmp do not count as memory
 	OpenFiles  bool // Spec.OpenFiles is a limit
 	// Network: environments have ports of their own, and reach neither the host
 	// nor each other.

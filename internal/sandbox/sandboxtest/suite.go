@@ -67,6 +67,7 @@ func (d Drivers) Run(t *testing.T, name string, can Capabilities) {
 		{"memory", can.Memory, testMemory},
 		{"forks", can.Forks, testForks},
 		{"processors", can.CPU, testCPU},
+		{"disk", can.Disk, testDisk},
 		{"open files", can.OpenFiles, testOpenFiles},
 		{"network", can.Network, func(t *testing.T, driver sandbox.Driver) { testNetwork(t, driver, can) }},
 	} {
