@@ -98,8 +98,9 @@ func (l *Logs) purgeDropped(ctx context.Context) {
 
 // purgeChunk deletes some events of what was dropped first.
 func (l *Logs) purgeChunk(ctx context.Context) (more bool, err error) {
+	left := false // the writer's, even after ctx has ended the wait for it
 	err = l.db.writer.do(ctx, &request{apply: func() error {
-		more = false
+		left = false
 		var id, group int64
 		var stream sql.NullInt64
 		err := l.nextDropped.QueryRow().Scan(&id, &group, &stream)
@@ -126,13 +127,13 @@ func (l *Logs) purgeChunk(ctx context.Context) (more bool, err error) {
 				return err
 			}
 		}
-		more = true
+		left = true
 		return nil
 	}})
 	if err != nil {
-		return false, err // more is the writer's, if ctx ended the wait
+		return false, err
 	}
-	return more, nil
+	return left, nil
 }
 
 // Expire implements [store.Logs].
