@@ -55,6 +55,11 @@ type Invocation struct {
 	Tail          bool   // collect the last 4 KB of the log into Result.LogTail
 	// Event is how an asynchronous invocation is retried; nil: DefaultEventPolicy.
 	Event *EventPolicy
+	// Renew returns what an asynchronous invocation is to run when its turn comes,
+	// which may be hours later: the code of Version is not kept that long. Its
+	// error wraps ErrGone where there is nothing to run any more. nil: it runs
+	// Version, whose code the caller keeps.
+	Renew func(context.Context) (*Version, error)
 }
 
 // EventPolicy is how an asynchronous invocation is retried, and who is told what
@@ -142,6 +147,8 @@ var (
 	// ErrNoRuntime: no interpreter on this host can run the function's runtime;
 	// the wrapping error says which was looked for and what to install.
 	ErrNoRuntime = errors.New("no interpreter for the runtime")
+	// ErrGone: the function, or the version of it, has been deleted.
+	ErrGone = errors.New("the function is gone")
 	// ErrResponseTooLarge: the function's response is over 6 MB.
 	ErrResponseTooLarge = errors.New("response payload size exceeded maximum allowed payload size (6291556 bytes)")
 )

@@ -108,7 +108,7 @@ func (q *eventQueue) dispatchLocked(now time.Time) {
 }
 
 func (q *eventQueue) attempt(ev *event) {
-	result, err := q.run(context.Background(), ev.inv)
+	result, err := q.execute(context.Background(), ev)
 	now := time.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -124,10 +124,29 @@ func (q *eventQueue) attempt(ev *event) {
 	q.dispatchLocked(now)
 }
 
+// execute runs what the event's function is now.
+func (q *eventQueue) execute(ctx context.Context, ev *event) (*function.Result, error) {
+	if ev.inv.Renew != nil {
+		v, err := ev.inv.Renew(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if v != ev.inv.Version {
+			inv := *ev.inv
+			inv.Version = v
+			ev.inv = &inv
+		}
+	}
+	return q.run(ctx, ev.inv)
+}
+
 // next says after how long to try again; 0: not.
 func (q *eventQueue) next(ev *event, result *function.Result, err error, now time.Time) time.Duration {
 	var wait time.Duration
 	switch {
+	case errors.Is(err, function.ErrGone): // with it went who is told of its events
+		q.log.Warn("an asynchronous invocation is dropped", "function", ev.inv.Version.ARN, "request", ev.inv.RequestID, "error", err)
+		return 0
 	case err != nil && q.halted != nil && q.halted(ev.inv.Version):
 		q.lost(ev, conditionHalted, nil, err)
 		return 0

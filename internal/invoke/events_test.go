@@ -106,6 +106,52 @@ func TestEventRetries(t *testing.T) {
 	})
 }
 
+// An event runs what its function is when its turn comes, and is dropped when
+// there is none any more.
+func TestEventIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		var ran []string
+		q := newEventQueue(10, 2, slog.New(slog.NewTextHandler(&log, nil)), func(_ context.Context, inv *function.Invocation) (*function.Result, error) {
+			ran = append(ran, inv.Version.CodeDir)
+			return failed, nil
+		})
+		var told []string
+		q.told = func(destination string, _ []byte) { told = append(told, destination) }
+		inv := anEvent("a")
+		inv.Version.CodeDir = "first"
+		inv.Event = &function.EventPolicy{Retries: 2, MaxAge: time.Hour, OnFailure: "failures"}
+		renewed := []func() (*function.Version, error){
+			func() (*function.Version, error) { return inv.Version, nil },
+			func() (*function.Version, error) { return nil, errors.New("no space left on device") }, // it is tried again
+			func() (*function.Version, error) { return &function.Version{ARN: "arn", CodeDir: "second"}, nil },
+			func() (*function.Version, error) { return nil, fmt.Errorf("%w: arn", function.ErrGone) },
+		}
+		inv.Renew = func(context.Context) (*function.Version, error) {
+			f := renewed[0]
+			renewed = renewed[1:]
+			return f()
+		}
+		if err := q.put(inv); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if fmt.Sprint(ran) != "[first second]" || len(renewed) != 0 {
+			t.Errorf("ran %v, not renewed %d times", ran, len(renewed))
+		}
+		if inv.Version.CodeDir != "first" {
+			t.Error("the caller's invocation was changed")
+		}
+		if len(told) != 0 || !strings.Contains(log.String(), "the function is gone") {
+			t.Errorf("told %v, log %s", told, log.String())
+		}
+		if err := q.close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestEventQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})

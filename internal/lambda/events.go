@@ -70,7 +70,7 @@ func (s *Service) Deliver(ctx context.Context, destination string, record []byte
 	if err != nil {
 		return err
 	}
-	inv := &function.Invocation{Version: fn, RequestID: newRevisionID(), InvokedARN: invoked, Payload: record}
+	inv := &function.Invocation{Version: fn, RequestID: newRevisionID(), InvokedARN: invoked, Payload: record, Renew: s.renewal(r)}
 	if inv.Event, err = s.eventPolicy(ctx, r); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -156,5 +157,48 @@ func TestDeliver(t *testing.T) {
 	wantErr(t, w.Deliver(t.Context(), arnBase+"missing", []byte("1")), "ResourceNotFoundException: Function not found: "+arnBase+"missing:$LATEST")
 	if err := w.Deliver(t.Context(), arnBase+"after", make([]byte, maxEventPayload+1)); err == nil {
 		t.Error("a record that is too large")
+	}
+}
+
+// An event that waits runs the code that its function has by then.
+func TestEventOutlivesItsCode(t *testing.T) {
+	w := newWorld(t)
+	w.create("f")
+	w.publish("f")
+	if _, err := w.CreateAlias(ctx(), &api.CreateAliasRequest{FunctionName: new("f"), Name: new("a"), FunctionVersion: new("1")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Invoke(ctx(), &api.InvocationRequest{FunctionName: new("f:a"), InvocationType: new(api.InvocationTypeEvent)}); err != nil {
+		t.Fatal(err)
+	}
+	byAlias := w.invoker.last()
+	if err := w.Deliver(t.Context(), arnBase+"f", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	byName := w.invoker.last()
+	if v, err := byName.Renew(t.Context()); err != nil || v != byName.Version {
+		t.Errorf("nothing has changed: %+v, %v", v, err)
+	}
+	w.update("f", "new")
+	w.settled("f")
+	if v, err := byName.Renew(t.Context()); err != nil || codeFile(t, v) != "new" {
+		t.Errorf("after an update: %+v, %v", v, err)
+	}
+	if v, err := byAlias.Renew(t.Context()); err != nil || v.Version != "1" || codeFile(t, v) != "f" {
+		t.Errorf("by its alias: %+v, %v", v, err)
+	}
+	w.code.fail(errors.New("no space left on device"))
+	w.update("f", "newer")
+	w.settled("f")
+	if _, err := byName.Renew(t.Context()); err == nil || errors.Is(err, function.ErrGone) {
+		t.Errorf("during a fault: %v", err)
+	}
+	if _, err := w.DeleteFunction(ctx(), &api.DeleteFunctionRequest{FunctionName: new("f")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, inv := range []*function.Invocation{byAlias, byName} {
+		if _, err := inv.Renew(t.Context()); !errors.Is(err, function.ErrGone) {
+			t.Errorf("after the deletion: %v", err)
+		}
 	}
 }

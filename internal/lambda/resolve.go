@@ -3,8 +3,10 @@ package lambda
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 
+	api "github.com/paddock-run/paddock/internal/api/lambda"
 	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/store"
 )
@@ -52,6 +54,17 @@ func (s *Service) resolve(ctx context.Context, r ref) (*function.Version, string
 		}
 	}
 	return nil, "", updateInProgress(r.arn())
+}
+
+// renewal returns resolve for an event that waits.
+func (s *Service) renewal(r ref) func(context.Context) (*function.Version, error) {
+	return func(ctx context.Context) (*function.Version, error) {
+		f, _, err := s.resolve(ctx, r)
+		if missing := (*api.ResourceNotFoundException)(nil); errors.As(err, &missing) {
+			return nil, fmt.Errorf("%w: %s", function.ErrGone, deref(missing.Message))
+		}
+		return f, err
+	}
 }
 
 // target is the version that an invocation of r goes to.
