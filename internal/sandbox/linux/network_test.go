@@ -516,7 +516,15 @@ func TestNamesInside(t *testing.T) {
 	sandboxtest.Outside(t)
 	driver := openDriver(t)
 	server := fakeDNS(t, addressAnswer) // on the host's loopback, as systemd-resolved is
-	driver.router.relay.servers = func() ([]string, error) { return []string{server}, nil }
+	if err := driver.router.relay.close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := inSpace(driver.router.space, func() (err error) {
+		driver.router.relay, err = newRelay(netip.AddrPortFrom(gatewayAddress, 53), func() ([]string, error) { return []string{server}, nil })
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 	if got := inside(t, driver, "getent ahostsv4 some.name.test"); !strings.Contains(got, "192.0.2.77") {
 		t.Errorf("the name is looked up as %q", got)
 	}
