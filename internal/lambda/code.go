@@ -31,7 +31,7 @@ const (
 
 // takeCode checks the code of a request: a ZIP archive that can be unpacked
 // within Lambda's limits. Other sources are refused. All of the archive is read,
-// a second's work at most: what is stored replaces the code before for good, so
+// about a second for the largest: what is stored replaces the code before for good, so
 // that it must not turn out to be damaged afterwards.
 func takeCode(ctx context.Context, zip []byte, s3Bucket, s3Key, s3Version, imageURI, kmsKey *string) (*code, error) {
 	switch {
