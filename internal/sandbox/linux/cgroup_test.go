@@ -153,7 +153,7 @@ func TestCgroup2Limits(t *testing.T) {
 	for _, c := range []struct {
 		milli int
 		want  string
-	}{{72, "1440 20000"}, {2500, "50000 20000"}, {1, "1000 20000"}, {0, "max 20000"}} {
+	}{{72, "7200 100000"}, {2500, "250000 100000"}, {1, "1000 100000"}, {0, "max 100000"}} {
 		if err := g.setCPU(c.milli); err != nil {
 			t.Fatal(err)
 		}
