@@ -150,6 +150,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		MemoryMB:    memory,
 		IdleExpiry:  cfg.IdleExpiry,
 		AWS:         &inside{keys: keys, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
+		AWSPort:     d.port(),
 		NoCPUQuota:  cfg.NoCPUQuota,
 		Deliver: func(ctx context.Context, destination string, record []byte) error {
 			return d.lambda.Deliver(ctx, destination, record)

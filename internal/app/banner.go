@@ -51,6 +51,14 @@ func (d *daemon) url() string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
+// port is the one that the daemon listens on.
+func (d *daemon) port() int {
+	if a, ok := d.addr.(*net.TCPAddr); ok {
+		return a.Port
+	}
+	return 0
+}
+
 // announceRuntimes looks through the host's interpreters, which takes a moment
 // and spares the first invocations it, and tells the operator what there is.
 func (d *daemon) announceRuntimes(ctx context.Context) {

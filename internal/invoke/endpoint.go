@@ -13,7 +13,7 @@ import (
 
 const (
 	// awsPort is where the AWS endpoint listens, where the environment has a
-	// network of its own.
+	// network of its own and Options.AWSPort says nothing else.
 	awsPort = 9002
 	// endpointHeaderTime and endpointHeader bound the heads of requests, as the
 	// daemon's own port does.
@@ -46,7 +46,7 @@ func (e *environment) openEndpoint() error {
 	if aws == nil {
 		return nil
 	}
-	ln, err := e.box.Listen(awsPort)
+	ln, err := e.box.Listen(e.inv.opts.AWSPort)
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,10 @@ type Options struct {
 	// AWS is the AWS endpoint that functions find as AWS_ENDPOINT_URL; nil: none,
 	// and credentials that nothing knows.
 	AWS AWS
+	// AWSPort is where AWS listens in an environment with a network of its own.
+	// Where it is the daemon's port, URLs that were made outside (of queues, of
+	// APIs) hold inside too. 0, or the Runtime API's port: 9002.
+	AWSPort int
 	// NoCPUQuota gives functions all of the machine's processors: else they have
 	// a share in proportion to their memory, as on AWS Lambda.
 	NoCPUQuota bool
@@ -117,6 +121,9 @@ func New(opts Options) *Invoker {
 	}
 	if opts.Starts == 0 {
 		opts.Starts = max(4, 2*runtime.GOMAXPROCS(0))
+	}
+	if opts.AWSPort == 0 || opts.AWSPort == apiPort {
+		opts.AWSPort = awsPort
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
