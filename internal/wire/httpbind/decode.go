@@ -281,40 +281,55 @@ func scalar(f *plan.Field, slot reflect.Value, s string, format schema.Timestamp
 			s = string(doc)
 		}
 		f.Target(slot).SetString(s)
+		return nil
 	case schema.KindBoolean:
 		if s != "true" && s != "false" {
 			return malformed(f, s)
 		}
 		f.Target(slot).SetBool(s == "true")
+		return nil
+	case schema.KindByte, schema.KindShort, schema.KindInteger, schema.KindLong:
+		if strings.HasPrefix(s, "+") {
+			return malformed(f, s)
+		}
+	}
+	if !SetText(f, slot, s, format) {
+		return malformed(f, s)
+	}
+	return nil
+}
+
+// SetText reads a number, a timestamp or a blob as all text protocols have them
+// (XML, awsQuery, headers and the like) into slot, and says whether s is one.
+// format is that of timestamps whose member and shape name none. Strings and
+// booleans are each protocol's own.
+func SetText(f *plan.Field, slot reflect.Value, s string, format schema.TimestampFormat) bool {
+	switch f.Kind {
 	case schema.KindByte, schema.KindShort, schema.KindInteger, schema.KindLong:
 		i, err := strconv.ParseInt(s, 10, 64)
-		if err != nil || !f.SetInt(slot, i) || s[0] == '+' {
-			return malformed(f, s)
-		}
+		return err == nil && f.SetInt(slot, i)
 	case schema.KindFloat, schema.KindDouble:
 		x, ok := ParseFloat(s)
-		if !ok || !f.SetFloat(slot, x) {
-			return malformed(f, s)
-		}
+		return ok && f.SetFloat(slot, x)
 	case schema.KindTimestamp:
 		if f.Format != schema.TimestampDefault {
 			format = f.Format
 		}
 		t, err := timestamp.Parse(s, format)
 		if err != nil {
-			return malformed(f, s)
+			return false
 		}
 		f.SetTime(slot, t)
+		return true
 	case schema.KindBlob:
 		data, err := base64.StdEncoding.DecodeString(s)
 		if err != nil || f.Type.Kind() != reflect.Slice {
-			return malformed(f, s)
+			return false
 		}
 		f.Target(slot).SetBytes(data)
-	default:
-		return malformed(f, s)
+		return true
 	}
-	return nil
+	return false
 }
 
 func malformed(f *plan.Field, s string) error {

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -14,7 +13,6 @@ import (
 	"github.com/paddock-run/paddock/internal/wire/httpbind"
 	"github.com/paddock-run/paddock/internal/wire/plan"
 	"github.com/paddock-run/paddock/internal/wire/schema"
-	"github.com/paddock-run/paddock/internal/wire/timestamp"
 )
 
 // maxParams bounds a form. The largest honest one is PutMetricData's: a
@@ -269,30 +267,10 @@ func set(f *plan.Field, v reflect.Value, name, s string) error {
 		default:
 			return bad()
 		}
-	case schema.KindByte, schema.KindShort, schema.KindInteger, schema.KindLong:
-		i, err := strconv.ParseInt(s, 10, 64)
-		if err != nil || !f.SetInt(v, i) {
-			return bad()
-		}
-	case schema.KindFloat, schema.KindDouble:
-		x, ok := httpbind.ParseFloat(s)
-		if !ok || !f.SetFloat(v, x) {
-			return bad()
-		}
-	case schema.KindTimestamp:
-		t, err := timestamp.Parse(s, f.Format)
-		if err != nil {
-			return bad()
-		}
-		f.SetTime(v, t)
-	case schema.KindBlob:
-		data, err := base64.StdEncoding.DecodeString(s)
-		if err != nil || f.Type.Kind() != reflect.Slice {
-			return bad()
-		}
-		f.Target(v).SetBytes(data)
 	default:
-		return bad()
+		if !httpbind.SetText(f, v, s, schema.TimestampDefault) {
+			return bad()
+		}
 	}
 	return nil
 }

@@ -2,19 +2,16 @@ package xmlcodec
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/xml"
 	"io"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/paddock-run/paddock/internal/awserr"
 	"github.com/paddock-run/paddock/internal/wire/httpbind"
 	"github.com/paddock-run/paddock/internal/wire/plan"
 	"github.com/paddock-run/paddock/internal/wire/schema"
-	"github.com/paddock-run/paddock/internal/wire/timestamp"
 )
 
 // Decode reads the document data, whatever its root element is called, into v,
@@ -299,30 +296,10 @@ func set(f *plan.Field, v reflect.Value, s string) error {
 		default:
 			return bad()
 		}
-	case schema.KindByte, schema.KindShort, schema.KindInteger, schema.KindLong:
-		i, err := strconv.ParseInt(s, 10, 64)
-		if err != nil || !f.SetInt(v, i) {
-			return bad()
-		}
-	case schema.KindFloat, schema.KindDouble:
-		x, ok := httpbind.ParseFloat(s)
-		if !ok || !f.SetFloat(v, x) {
-			return bad()
-		}
-	case schema.KindTimestamp:
-		t, err := timestamp.Parse(s, f.Format)
-		if err != nil {
-			return bad()
-		}
-		f.SetTime(v, t)
-	case schema.KindBlob:
-		data, err := base64.StdEncoding.DecodeString(s)
-		if err != nil || f.Type.Kind() != reflect.Slice {
-			return bad()
-		}
-		f.Target(v).SetBytes(data)
 	default:
-		return bad()
+		if !httpbind.SetText(f, v, s, schema.TimestampDefault) {
+			return bad()
+		}
 	}
 	return nil
 }
