@@ -30,10 +30,7 @@ func (s *Service) PutLogEvents(ctx context.Context, in *api.PutLogEventsRequest)
 	if err != nil {
 		return nil, err
 	}
-	if exists, err := s.hasStream(ctx, g, *in.LogStreamName); err != nil || !exists {
-		if err == nil {
-			err = noStream()
-		}
+	if err := s.mustHave(ctx, g, *in.LogStreamName); err != nil {
 		return nil, err
 	}
 	if err := checkBatch(in.LogEvents); err != nil {
@@ -51,10 +48,13 @@ func (s *Service) PutLogEvents(ctx context.Context, in *api.PutLogEventsRequest)
 	return out, err
 }
 
-// hasStream says whether a group has a stream.
-func (s *Service) hasStream(ctx context.Context, g *group, name string) (bool, error) {
-	list, err := s.events.Streams(ctx, g.eventsKey(), name, "", false, false, 1)
-	return len(list) == 1 && list[0].Name == name, err
+// mustHave refuses a request for a stream that its group does not have.
+func (s *Service) mustHave(ctx context.Context, g *group, stream string) error {
+	list, err := s.events.Streams(ctx, g.eventsKey(), stream, "", false, false, 1)
+	if err == nil && (len(list) == 0 || list[0].Name != stream) {
+		err = noStream()
+	}
+	return err
 }
 
 func checkBatch(events []*api.InputLogEvent) error {
@@ -126,10 +126,7 @@ func (s *Service) GetLogEvents(ctx context.Context, in *api.GetLogEventsRequest)
 	if err != nil {
 		return nil, err
 	}
-	if exists, err := s.hasStream(ctx, g, *in.LogStreamName); err != nil || !exists {
-		if err == nil {
-			err = noStream()
-		}
+	if err := s.mustHave(ctx, g, *in.LogStreamName); err != nil {
 		return nil, err
 	}
 	q := s.query(g, in.StartTime, in.EndTime)
