@@ -4,12 +4,15 @@
 //
 // A sandbox is made empty, gets its listeners (the Runtime API, Paddock's AWS
 // endpoint), then its processes (extensions, the runtime), is frozen and thawed
-// between invocations, and is destroyed as a whole.
+// between invocations, and is destroyed as a whole. A zygote is one that is made
+// without a function: its runtime may boot before Attach says what it is for.
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -20,7 +23,8 @@ type Spec struct {
 	// ID names the environment: letters, digits and hyphens, unique on this host.
 	ID string
 	// Code is the host folder with the function's unpacked code, Layers those of
-	// its layers in order; both are read-only inside.
+	// its layers in order; both are read-only inside. Without Code, New makes a
+	// zygote and uses neither Layers nor EphemeralMB.
 	Code   string
 	Layers []string
 	// Lang is the host folder of a language installation that stands under
@@ -34,6 +38,27 @@ type Spec struct {
 	EphemeralMB int // size of /tmp
 	Processes   int // processes and threads; 0: 1024
 	OpenFiles   int // file descriptors a process; 0: 1024
+}
+
+// Complete is what a zygote of specification s becomes when Attach gives it
+// next, for drivers. It fails where next has no Code, or another Lang or
+// Bootstrap than s.
+func (s *Spec) Complete(next *Spec) (*Spec, error) {
+	whole := *next
+	if whole.Code == "" {
+		return nil, errors.New("sandbox: Attach needs the function's code")
+	}
+	for _, folder := range []struct {
+		name string
+		had  string
+		gets *string
+	}{{"language", s.Lang, &whole.Lang}, {"runtime", s.Bootstrap, &whole.Bootstrap}} {
+		if folder.had != "" && *folder.gets != "" && *folder.gets != folder.had {
+			return nil, fmt.Errorf("sandbox: a zygote with the %s %s cannot become one with %s", folder.name, folder.had, *folder.gets)
+		}
+		*folder.gets = cmp.Or(folder.had, *folder.gets)
+	}
+	return &whole, nil
 }
 
 // Layout is where things stand as the environment's processes see them.
@@ -82,6 +107,8 @@ type Usage struct {
 
 // Sandbox is one environment.
 type Sandbox interface {
+	// Layout says where things are. A zygote has no Task and Opt in it yet where
+	// the driver has no file system of its own.
 	Layout() Layout
 	// Listen makes a TCP listener that only this environment's processes can
 	// reach (drivers without network isolation: that listens on loopback). port
@@ -90,6 +117,17 @@ type Sandbox interface {
 	// Start starts a process. The error of a file that is missing or not
 	// executable inside is an *ExecError.
 	Start(ctx context.Context, cmd *Command) (Process, error)
+	// Attach gives a zygote its function, once: Code (which must be set), Layers
+	// and EphemeralMB appear, also to processes that already run, MemoryMB and
+	// Processes limit all processes from then on, OpenFiles those that start from
+	// then on, and ID names the environment. Lang and Bootstrap are those that New
+	// was given, or, where it was given none, appear too. What a process opened
+	// before does not change under it: one whose working directory was Task or Tmp
+	// has to change to it again.
+	//
+	// It may be frozen. The error is ErrAttached where there is a function already;
+	// after any other the sandbox is of no use but to be destroyed.
+	Attach(ctx context.Context, spec *Spec) error
 	// SetCPU limits all the environment's processes together to so many
 	// thousandths of a CPU from now on; 0: no limit, as in the beginning. Drivers
 	// that cannot limit do nothing, and Isolation says so.
@@ -127,3 +165,7 @@ func (e *ExecError) Unwrap() error { return e.Err }
 
 // ErrDestroyed is returned by the methods of a destroyed sandbox.
 var ErrDestroyed = errors.New("sandbox: destroyed")
+
+// ErrAttached is returned by Attach for a sandbox that has a function already:
+// none is ever used for a second one.
+var ErrAttached = errors.New("sandbox: it has a function already")

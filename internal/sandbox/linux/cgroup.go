@@ -61,7 +61,7 @@ type hierarchy interface {
 	name() string
 	// has reports whether a controller is there.
 	has(controller string) bool
-	create(name string, l limits) (group, error)
+	create(name string) (group, error)
 	// close removes the driver's own group; those of environments are gone.
 	close() error
 }
@@ -72,6 +72,9 @@ type group interface {
 	// belongs to the group from its first instruction on. It runs on a locked
 	// thread, which must not see the host's file system any more.
 	start(attr *syscall.SysProcAttr, fork func() error) error
+	// limit sets what all processes may have together from now on, also those
+	// that run.
+	limit(l limits) error
 	// setCPU limits processors, in thousandths of one; 0: no limit.
 	setCPU(milli int) error
 	freeze() error
@@ -324,14 +327,15 @@ func missing(h hierarchy, wanted ...string) []string {
 // noHierarchy stands for a host without usable cgroups.
 type noHierarchy struct{}
 
-func (noHierarchy) name() string                         { return "no cgroups" }
-func (noHierarchy) has(string) bool                      { return false }
-func (noHierarchy) create(string, limits) (group, error) { return noGroup{}, nil }
-func (noHierarchy) close() error                         { return nil }
+func (noHierarchy) name() string                 { return "no cgroups" }
+func (noHierarchy) has(string) bool              { return false }
+func (noHierarchy) create(string) (group, error) { return noGroup{}, nil }
+func (noHierarchy) close() error                 { return nil }
 
 type noGroup struct{}
 
 func (noGroup) start(_ *syscall.SysProcAttr, fork func() error) error { return fork() }
+func (noGroup) limit(limits) error                                    { return nil }
 func (noGroup) setCPU(int) error                                      { return nil }
 func (noGroup) freeze() error                                         { return errNoFreezer }
 func (noGroup) thaw() error                                           { return errNoFreezer }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/paddock-run/paddock/internal/sandbox"
 )
 
@@ -92,7 +94,7 @@ type group1 struct {
 
 var _ group = (*group1)(nil)
 
-func (h *cgroup1) create(name string, l limits) (_ group, err error) {
+func (h *cgroup1) create(name string) (_ group, err error) {
 	g := &group1{hierarchy: h, dir: map[string]string{}, tasks: map[string]*os.File{}}
 	defer func() {
 		if err != nil {
@@ -109,17 +111,12 @@ func (h *cgroup1) create(name string, l limits) (_ group, err error) {
 			return nil, err
 		}
 	}
-	return g, g.limit(l)
+	return g, nil
 }
 
 func (g *group1) limit(l limits) error {
 	if dir := g.dir[memoryController]; dir != "" && l.memory > 0 {
-		value := strconv.FormatInt(l.memory, 10)
-		if err := put(dir, "memory.limit_in_bytes", value); err != nil {
-			return err
-		}
-		// Not there when the kernel does not count swap.
-		if err := put(dir, "memory.memsw.limit_in_bytes", value); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := limitMemory(dir, strconv.FormatInt(l.memory, 10)); err != nil {
 			return err
 		}
 	}
@@ -127,6 +124,25 @@ func (g *group1) limit(l limits) error {
 		if err := put(dir, "pids.max", strconv.Itoa(l.pids)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// limitMemory limits memory, and memory and swap together. The first must never
+// be more than the second, which is without limit in a new group.
+func limitMemory(dir, value string) error {
+	const memory, both = "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"
+	err := put(dir, memory, value)
+	larger := errors.Is(err, unix.EINVAL)
+	if err != nil && !larger {
+		return err
+	}
+	// Not there when the kernel does not count swap.
+	if err := put(dir, both, value); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if larger {
+		return put(dir, memory, value)
 	}
 	return nil
 }

@@ -168,7 +168,7 @@ type group2 struct {
 
 var _ group = (*group2)(nil)
 
-func (h *cgroup2) create(name string, l limits) (_ group, err error) {
+func (h *cgroup2) create(name string) (_ group, err error) {
 	g := &group2{hierarchy: h, dir: filepath.Join(h.base, name)}
 	if err := h.fs.mkdir(g.dir); err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (h *cgroup2) create(name string, l limits) (_ group, err error) {
 	if g.handle, err = os.Open(g.dir); err != nil {
 		return nil, err
 	}
-	return g, g.limit(l)
+	return g, nil
 }
 
 func (g *group2) limit(l limits) error {

@@ -138,7 +138,7 @@ func TestCgroup2Limits(t *testing.T) {
 	if lacking := missing(h, memoryController, pidsController, cpuController, freezerController); len(lacking) > 0 {
 		t.Errorf("missing: %v", lacking)
 	}
-	g, err := h.create("7", limits{memory: 128 << 20, pids: 1025})
+	g, err := createLimited(h, "7", limits{memory: 128 << 20, pids: 1025})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestCgroup2WithoutLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.create("1", limits{}); err != nil {
+	if _, err := createLimited(h, "1", limits{}); err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(h.base, "1")
@@ -211,7 +211,7 @@ func TestCgroup2OfOlderKernels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := h.create("1", limits{memory: 1 << 20})
+	g, err := createLimited(h, "1", limits{memory: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestCgroup2WithFewerControllers(t *testing.T) {
 	if h.has(memoryController) || h.has(cpuController) || !h.has(pidsController) {
 		t.Errorf("controllers %v", h.controllers)
 	}
-	g, err := h.create("1", limits{memory: 1, pids: 5})
+	g, err := createLimited(h, "1", limits{memory: 1, pids: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestCgroup2Freeze(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := h.create("1", limits{})
+	g, err := createLimited(h, "1", limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,4 +326,12 @@ func TestCgroup2Freeze(t *testing.T) {
 	if err := g.thaw(); err != nil || f.read(dir, "cgroup.freeze") != "0" {
 		t.Errorf("thaw: %v, %q", err, f.read(dir, "cgroup.freeze"))
 	}
+}
+
+func createLimited(h hierarchy, name string, l limits) (group, error) {
+	g, err := h.create(name)
+	if err != nil {
+		return nil, err
+	}
+	return g, g.limit(l)
 }

@@ -192,7 +192,7 @@ func (d *Driver) New(ctx context.Context, spec *sandbox.Spec) (sandbox.Sandbox, 
 		return nil, err
 	}
 	if !safeName(spec.ID) {
-		return nil, fmt.Errorf("sandbox: %q is no ID of an environment", spec.ID)
+		return nil, errorOfName(spec.ID)
 	}
 	d.mu.Lock()
 	if d.closed {
@@ -220,6 +220,10 @@ func (d *Driver) New(ctx context.Context, spec *sandbox.Spec) (sandbox.Sandbox, 
 		return nil, errors.Join(sandbox.ErrDestroyed, s.Destroy())
 	}
 	return s, nil
+}
+
+func errorOfName(id string) error {
+	return fmt.Errorf("sandbox: %q is no ID of an environment", id)
 }
 
 // Close implements sandbox.Driver. The driver makes no sandbox after it.

@@ -85,7 +85,7 @@ func (p *process) killedByLimit() bool {
 	}
 	usage, err := p.sandbox.group.usage()
 	if err != nil {
-		slog.Error("read the OOM kills of an environment", "environment", p.sandbox.spec.ID, "error", err)
+		slog.Error("read the OOM kills of an environment", "environment", p.sandbox.id(), "error", err)
 		return false
 	}
 	kills := int64(usage.OOMKills)

@@ -3,6 +3,7 @@
 package linux
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ var layout = sandbox.Layout{Task: "/var/task", Opt: "/opt", Lang: "/var/lang", R
 // Sandbox implements sandbox.Sandbox.
 type Sandbox struct {
 	driver *Driver
-	spec   sandbox.Spec
+	spec   atomic.Pointer[sandbox.Spec] // changed by Attach, under mu
 	thread *thread
 	group  group
 	init   int // ID of process 1 on the host; 0: not started
@@ -52,11 +53,22 @@ var _ sandbox.Sandbox = (*Sandbox)(nil)
 
 // newSandbox makes an environment; name is that of its cgroup.
 func (d *Driver) newSandbox(spec *sandbox.Spec, name string) (*Sandbox, error) {
-	s := &Sandbox{driver: d, spec: *spec, group: noGroup{}}
-	g, err := d.cgroups.create(name, limits{
-		memory: int64(spec.MemoryMB) << 20,
-		pids:   s.processes() + 1, // process 1
-	})
+	s, err := d.newShell(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.furnish(spec); err != nil {
+		return nil, errors.Join(err, s.Destroy())
+	}
+	return s, nil
+}
+
+// newShell makes what is the same for all environments: one without folders,
+// limits and name.
+func (d *Driver) newShell(name string) (*Sandbox, error) {
+	s := &Sandbox{driver: d, group: noGroup{}}
+	s.spec.Store(&sandbox.Spec{})
+	g, err := d.cgroups.create(name)
 	if err != nil {
 		return nil, err
 	}
@@ -68,19 +80,69 @@ func (d *Driver) newSandbox(spec *sandbox.Spec, name string) (*Sandbox, error) {
 	return s, nil
 }
 
-func (s *Sandbox) processes() int {
-	if s.spec.Processes == 0 {
-		return defaultProcesses
+// furnish makes a shell, or a zygote, what spec says, if its specification lacks
+// that so far. Nobody else uses it meanwhile.
+func (s *Sandbox) furnish(spec *sandbox.Spec) error {
+	had := s.spec.Load()
+	s.spec.Store(spec)
+	// What is the host's is opened here, where it can be seen.
+	folders, err := s.openFolders(had, spec)
+	if err != nil {
+		return err
 	}
-	return s.spec.Processes
+	err = s.group.limit(limits{memory: int64(spec.MemoryMB) << 20, pids: s.processes() + 1}) // process 1
+	if err != nil {
+		for _, fd := range folders {
+			closeFD(fd)
+		}
+		return err
+	}
+	return s.thread.do(func() error {
+		err := unix.Sethostname([]byte(spec.ID[:min(len(spec.ID), 64)]))
+		if err != nil {
+			err = fmt.Errorf("set the host name: %w", err)
+		}
+		for path, fd := range folders {
+			err = errors.Join(err, attach(fd, path))
+		}
+		return err
+	})
 }
 
-func (s *Sandbox) ephemeralMB() int {
-	if s.spec.EphemeralMB == 0 {
-		return defaultEphemeralMB
+// Attach implements sandbox.Sandbox.
+func (s *Sandbox) Attach(ctx context.Context, spec *sandbox.Spec) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return s.spec.EphemeralMB
+	if !safeName(spec.ID) {
+		return errorOfName(spec.ID)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	had := s.spec.Load()
+	switch {
+	case s.destroyed:
+		return sandbox.ErrDestroyed
+	case had.Code != "":
+		return sandbox.ErrAttached
+	}
+	whole, err := had.Complete(spec)
+	if err != nil {
+		return err
+	}
+	if err := s.driver.template.refresh(); err != nil {
+		return fmt.Errorf("copy the host's resolver settings: %w", err)
+	}
+	if err := s.furnish(whole); err != nil {
+		return fmt.Errorf("attach a function to environment %s: %w", whole.ID, err)
+	}
+	return nil
 }
+
+// id is the environment's, for people.
+func (s *Sandbox) id() string { return s.spec.Load().ID }
+
+func (s *Sandbox) processes() int { return cmp.Or(s.spec.Load().Processes, defaultProcesses) }
 
 // Layout implements sandbox.Sandbox: as on AWS Lambda.
 func (s *Sandbox) Layout() sandbox.Layout { return layout }
@@ -154,7 +216,7 @@ func (s *Sandbox) SetCPU(milli int) error {
 		return sandbox.ErrDestroyed
 	}
 	if err := s.group.setCPU(milli); err != nil {
-		return fmt.Errorf("limit the processors of environment %s: %w", s.spec.ID, err)
+		return fmt.Errorf("limit the processors of environment %s: %w", s.id(), err)
 	}
 	return nil
 }
@@ -171,7 +233,7 @@ func (s *Sandbox) Freeze() error {
 		err = s.stop()
 	}
 	if err != nil {
-		return fmt.Errorf("freeze environment %s: %w", s.spec.ID, errors.Join(err, s.thaw()))
+		return fmt.Errorf("freeze environment %s: %w", s.id(), errors.Join(err, s.thaw()))
 	}
 	s.frozen = true
 	return nil
@@ -185,7 +247,7 @@ func (s *Sandbox) Thaw() error {
 		return sandbox.ErrDestroyed
 	}
 	if err := s.thaw(); err != nil {
-		return fmt.Errorf("thaw environment %s: %w", s.spec.ID, err)
+		return fmt.Errorf("thaw environment %s: %w", s.id(), err)
 	}
 	s.frozen = false
 	return nil
@@ -235,7 +297,7 @@ func (s *Sandbox) Destroy() error {
 	s.thread.end()
 	errs = append(errs, s.group.remove())
 	if err := errors.Join(errs...); err != nil {
-		s.err = fmt.Errorf("destroy environment %s: %w", s.spec.ID, err)
+		s.err = fmt.Errorf("destroy environment %s: %w", s.id(), err)
 	}
 	return s.err
 }

@@ -3,6 +3,7 @@
 package linux
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -32,38 +33,25 @@ const (
 // build makes the environment's namespaces and file system and starts its
 // process 1. It runs on the environment's thread.
 func (s *Sandbox) build() error {
-	// What comes from the host's file system is opened while it can be seen.
-	folders, err := s.openFolders()
+	shared, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC,
+		"size", strconv.Itoa(sharedMemoryMB)+"m", "mode", "1777", "nr_inodes", "1024")
 	if err != nil {
 		return err
 	}
-
-	// The file system: a copy of the template, then what is this environment's.
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return fmt.Errorf("unshare the thread's root folder: %w", err)
-	}
-	unix.Umask(0o022)
-	if err := unix.Setns(s.driver.template.namespace, unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("enter the template's mount namespace: %w", err)
-	}
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("copy the template's mount namespace: %w", err)
-	}
-	if err := s.mountTemporary(); err != nil {
+	// The file system: a copy of the template, in which furnish puts what is this
+	// environment's.
+	err = s.enterTemplate()
+	if err != nil {
+		closeFD(shared)
 		return err
 	}
-	for path, fd := range folders {
-		if err := attach(fd, path); err != nil {
-			return err
-		}
+	if err := attach(shared, "/dev/shm"); err != nil {
+		return err
 	}
 
 	// The other namespaces. The PID namespace is for the thread's children.
 	if err := unix.Unshare(unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWPID); err != nil {
 		return fmt.Errorf("unshare namespaces: %w", err)
-	}
-	if err := unix.Sethostname([]byte(s.spec.ID[:min(len(s.spec.ID), 64)])); err != nil {
-		return fmt.Errorf("set the host name: %w", err)
 	}
 	if s.driver.spaces != nil {
 		space, err := s.driver.spaces.take()
@@ -87,9 +75,24 @@ func (s *Sandbox) build() error {
 	return dropPrivileges()
 }
 
-// openFolders opens the host folders of the specification: where they are to
+// enterTemplate gives the calling thread a copy of the template's file system.
+func (s *Sandbox) enterTemplate() error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("unshare the thread's root folder: %w", err)
+	}
+	unix.Umask(0o022)
+	if err := unix.Setns(s.driver.template.namespace, unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("enter the template's mount namespace: %w", err)
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("copy the template's mount namespace: %w", err)
+	}
+	return nil
+}
+
+// openFolders opens what a specification has more than another: where it is to
 // stand inside → descriptor of a detached mount.
-func (s *Sandbox) openFolders() (_ map[string]int, err error) {
+func (s *Sandbox) openFolders(had, spec *sandbox.Spec) (_ map[string]int, err error) {
 	folders := map[string]int{}
 	defer func() {
 		if err != nil {
@@ -98,60 +101,52 @@ func (s *Sandbox) openFolders() (_ map[string]int, err error) {
 			}
 		}
 	}()
-	for path, folder := range map[string]string{
-		layout.Task: s.spec.Code, layout.Lang: s.spec.Lang, layout.Runtime: s.spec.Bootstrap,
+	open := func(path string, make func() (int, error)) error {
+		fd, err := make()
+		if err == nil {
+			folders[path] = fd
+		}
+		return err
+	}
+	for _, f := range []struct{ path, had, folder string }{
+		{layout.Task, had.Code, spec.Code}, {layout.Lang, had.Lang, spec.Lang}, {layout.Runtime, had.Bootstrap, spec.Bootstrap},
 	} {
-		if folder == "" {
+		if f.folder == "" || f.folder == f.had {
 			continue
 		}
-		if folders[path], err = bind(folder, false); err != nil {
-			delete(folders, path)
+		if err := open(f.path, func() (int, error) { return bind(f.folder, false) }); err != nil {
 			return nil, err
 		}
 	}
-	if s.driver.disks != nil {
-		if folders[layout.Tmp], err = s.driver.disks.take(s.ephemeralMB()); err != nil {
-			delete(folders, layout.Tmp)
-			return nil, err
-		}
-	}
-	switch layers := s.spec.Layers; len(layers) {
-	case 0:
+	if spec.Code == "" {
 		return folders, nil
+	}
+	if err := open(layout.Tmp, func() (int, error) { return s.newTemporary(cmp.Or(spec.EphemeralMB, defaultEphemeralMB)) }); err != nil {
+		return nil, err
+	}
+	switch layers := spec.Layers; len(layers) {
+	case 0:
 	case 1:
-		folders[layout.Opt], err = bind(layers[0], false)
+		err = open(layout.Opt, func() (int, error) { return bind(layers[0], false) })
 	default:
-		folders[layout.Opt], err = overlay(layers)
+		err = open(layout.Opt, func() (int, error) { return overlay(layers) })
 	}
 	if err != nil {
-		delete(folders, layout.Opt)
+		return nil, err
 	}
-	return folders, err
+	return folders, nil
 }
 
-// mountTemporary mounts what an environment may write to.
-func (s *Sandbox) mountTemporary() error {
-	shared, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC,
-		"size", strconv.Itoa(sharedMemoryMB)+"m", "mode", "1777", "nr_inodes", "1024")
-	if err != nil {
-		return err
+// newTemporary makes the detached mount of a /tmp.
+func (s *Sandbox) newTemporary(megabytes int) (fd int, err error) {
+	if s.driver.disks != nil {
+		return s.driver.disks.take(megabytes)
 	}
-	if err := attach(shared, "/dev/shm"); err != nil {
-		return err
-	}
-	if s.driver.disks != nil { // /tmp is among the folders
-		return nil
-	}
-	size := s.ephemeralMB()
-	tmp, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV,
-		"size", strconv.Itoa(size)+"m", "mode", "0700",
+	return newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV,
+		"size", strconv.Itoa(megabytes)+"m", "mode", "0700",
 		"uid", strconv.Itoa(userID), "gid", strconv.Itoa(groupID),
 		// An inode takes kernel memory too: one for each page is more than enough.
-		"nr_inodes", strconv.Itoa(size*256))
-	if err != nil {
-		return err
-	}
-	return attach(tmp, layout.Tmp)
+		"nr_inodes", strconv.Itoa(megabytes*256))
 }
 
 // dropPrivileges makes sure that no program the thread's children execute, set-uid
@@ -316,10 +311,7 @@ func (f gateStatus) error(path string) error {
 
 // sendLimits tells the gate what a process inherits and no cgroup limits.
 func (s *Sandbox) sendLimits(gate int) error {
-	files := s.spec.OpenFiles
-	if files == 0 {
-		files = defaultOpenFiles
-	}
+	files := cmp.Or(s.spec.Load().OpenFiles, defaultOpenFiles)
 	set := map[int]int{unix.RLIMIT_NOFILE: files, unix.RLIMIT_CORE: 0}
 	if !s.driver.cgroups.has(pidsController) {
 		// It counts the processes of the user, who is the same in all

@@ -51,11 +51,9 @@ func (d *Driver) newSandbox(spec *sandbox.Spec, number int) (_ *Sandbox, err err
 		marker: filepath.Base(d.dir) + "/" + name,
 	}
 	s.layout = sandbox.Layout{
-		Task:    spec.Code,
 		Lang:    spec.Lang,
 		Runtime: spec.Bootstrap,
 		Tmp:     filepath.Join(s.dir, "tmp"),
-		Opt:     filepath.Join(s.dir, "opt"),
 	}
 	defer func() {
 		if err != nil {
@@ -65,23 +63,63 @@ func (d *Driver) newSandbox(spec *sandbox.Spec, number int) (_ *Sandbox, err err
 	if err := os.MkdirAll(s.layout.Tmp, 0o700); err != nil {
 		return nil, err
 	}
+	if spec.Code == "" {
+		return s, nil
+	}
+	return s, s.place(spec)
+}
+
+// place puts the function's code and layers into the layout.
+func (s *Sandbox) place(spec *sandbox.Spec) (err error) {
+	opt := filepath.Join(s.dir, "opt")
 	switch len(spec.Layers) {
 	case 0:
-		err = os.Mkdir(s.layout.Opt, 0o755)
+		err = os.Mkdir(opt, 0o755)
 	case 1:
-		s.layout.Opt = spec.Layers[0]
+		opt = spec.Layers[0]
 	default:
-		s.layout.Opt, err = d.merged.folder(spec.Layers)
+		opt, err = s.driver.merged.folder(spec.Layers)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s, nil
+	s.layout.Task, s.layout.Opt = spec.Code, opt
+	return nil
 }
 
 // Layout implements sandbox.Sandbox: host folders. Tmp is private to the
 // environment; nothing makes programs use it but a TMPDIR that the caller sets.
-func (s *Sandbox) Layout() sandbox.Layout { return s.layout }
+func (s *Sandbox) Layout() sandbox.Layout {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.layout
+}
+
+// Attach implements sandbox.Sandbox: the layout has the function's folders from
+// then on. Of the limits only OpenFiles means anything to this driver.
+func (s *Sandbox) Attach(ctx context.Context, spec *sandbox.Spec) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.destroyed:
+		return sandbox.ErrDestroyed
+	case s.spec.Code != "":
+		return sandbox.ErrAttached
+	}
+	whole, err := s.spec.Complete(spec)
+	if err != nil {
+		return err
+	}
+	s.spec = *whole
+	s.layout.Lang, s.layout.Runtime = whole.Lang, whole.Bootstrap
+	if err := s.place(whole); err != nil {
+		return fmt.Errorf("attach a function to environment %s: %w", s.spec.ID, err)
+	}
+	return nil
+}
 
 // Listen implements sandbox.Sandbox. Every process of this host can reach the
 // listener. The port is always one the system chooses: all environments share
