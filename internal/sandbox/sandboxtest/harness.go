@@ -120,7 +120,12 @@ func create(tb testing.TB, driver sandbox.Driver, spec sandbox.Spec) sandbox.San
 	if spec.Code == "" {
 		spec.Code = code(tb)
 	}
-	s, err := driver.New(context.Background(), &spec)
+	return made(tb, driver, &spec)
+}
+
+func made(tb testing.TB, driver sandbox.Driver, spec *sandbox.Spec) sandbox.Sandbox {
+	tb.Helper()
+	s, err := driver.New(context.Background(), spec)
 	if err != nil {
 		tb.Fatalf("New: %v", err)
 	}

@@ -38,6 +38,8 @@ func (d Drivers) Run(t *testing.T, name string, can Capabilities) {
 	t.Logf("%s", driver.Isolation())
 
 	contract := map[string]func(*testing.T, sandbox.Driver){
+		"attach":          testAttach,
+		"attach refuses":  testAttachRefuses,
 		"exit":            testExit,
 		"exec error":      testExecError,
 		"process":         testProcess,
@@ -62,6 +64,9 @@ func (d Drivers) Run(t *testing.T, name string, can Capabilities) {
 		test    func(*testing.T, sandbox.Driver)
 	}{
 		{"file system", can.FileSystem, testFileSystem},
+		{"attach: file system", can.FileSystem, testAttachFileSystem},
+		{"attach: memory", can.Memory, testAttachMemory},
+		{"attach: forks", can.Forks, testAttachForks},
 		{"processes", can.Processes, testProcesses},
 		{"privileges", can.Privileges, testPrivileges},
 		{"memory", can.Memory, testMemory},

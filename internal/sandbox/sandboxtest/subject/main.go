@@ -33,11 +33,20 @@ func main() {
 	if len(os.Args) < 2 {
 		fail(errors.New("no command"))
 	}
-	command, args := os.Args[1], os.Args[2:]
+	do(os.Args[1], os.Args[2:])
+}
+
+func do(command string, args []string) {
 	switch command {
 	case "byte": // the fastest sign of life
 		_, err := os.Stdout.Write([]byte{1})
 		fail(err)
+	case "await": // says that it does, and runs the command that it then reads
+		_, err := os.Stdout.Write([]byte{1})
+		fail(err)
+		var later []string
+		fail(json.NewDecoder(os.NewFile(3, "command")).Decode(&later))
+		do(later[0], later[1:])
 	case "exit":
 		os.Exit(number(args[0]))
 	case "raise":
