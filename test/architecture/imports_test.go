@@ -18,7 +18,7 @@ const module = "github.com/paddock-run/paddock"
 
 // leaves import nothing of ours but other leaves.
 var leaves = []string{
-	"internal/archive", "internal/arn", "internal/awserr", "internal/coverage",
+	"internal/archive", "internal/arn", "internal/awserr", "internal/coverage", "internal/eventsource",
 	"internal/function", "internal/httpapi", "internal/identity", "internal/metrics", "internal/restapi", "internal/wire/schema",
 }
 
@@ -45,7 +45,9 @@ func rules() []rule {
 		{folder: "internal/runtimes", may: append([]string{"=internal/sandbox"}, leaves...)},
 		{folder: "internal/runtimeapi", may: leaves},
 		{folder: "internal/invoke", may: append([]string{"internal/runtimeapi", "=internal/runtimes", "=internal/sandbox"}, leaves...)},
-		{folder: "internal/gateway", may: leaves},
+		{folder: "internal/gateway", may: append([]string{"internal/gateway"}, leaves...)},
+		{folder: "internal/eventsource/kafka", may: leaves},
+		{folder: "internal/eventsource/sqs", may: leaves},
 		{folder: "internal/edge", may: append([]string{"internal/wire/sigv4"}, leaves...)},
 		{folder: "cmd/paddock", may: []string{"internal/app"}},
 		{folder: "cmd/coverage", may: []string{"internal"}},
@@ -56,7 +58,8 @@ func rules() []rule {
 	}
 	for _, s := range services {
 		own := "internal/api/" + strings.TrimPrefix(s, "internal/")
-		rs = append(rs, rule{folder: s, may: slices.Concat(leaves, []string{"=internal/store", "internal/store/snapshot", own, s}), never: []string{"net/http"}})
+		rs = append(rs, rule{folder: s, may: slices.Concat(leaves, []string{"=internal/store", "internal/store/snapshot", own, s}),
+			never: []string{"net/http", module + "/internal/eventsource/kafka", module + "/internal/eventsource/sqs"}})
 	}
 	return rs
 }
