@@ -32,6 +32,7 @@ import (
 	sqsapi "github.com/paddock-run/paddock/internal/api/sqs"
 	ssmapi "github.com/paddock-run/paddock/internal/api/ssm"
 	stsapi "github.com/paddock-run/paddock/internal/api/sts"
+	"github.com/paddock-run/paddock/internal/apigateway"
 	"github.com/paddock-run/paddock/internal/apigatewayv2"
 	"github.com/paddock-run/paddock/internal/coverage"
 	"github.com/paddock-run/paddock/internal/lambda"
@@ -52,7 +53,7 @@ var services = []service{
 	{&lambdaapi.Service, "internal/lambda", lambda.Settings},
 	{&apigatewayv2api.Service, "internal/apigatewayv2", apigatewayv2.Settings},
 	{&logsapi.Service, "internal/logs", logs.Settings},
-	{schema: &apigatewayapi.Service},
+	{&apigatewayapi.Service, "internal/apigateway", apigateway.Settings},
 	{schema: &managementapi.Service},
 	{&sqsapi.Service, "internal/sqs", sqs.Settings},
 	{schema: &cloudwatchapi.Service},

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/paddock-run/paddock/internal/apigateway"
 	"github.com/paddock-run/paddock/internal/apigatewayv2"
 	"github.com/paddock-run/paddock/internal/arn"
 	"github.com/paddock-run/paddock/internal/codestore"
@@ -119,6 +120,7 @@ type daemon struct {
 	invoker  *invoke.Invoker
 	lambda   *lambda.Service
 	apis     *apigatewayv2.Service
+	rest     *apigateway.Service
 	sqs      *sqs.Service
 	edge     *edge.Edge
 }
@@ -161,6 +163,9 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		return err
 	}
 	if d.apis, err = apigatewayv2.New(d.life, d.state.Documents, d.log); err != nil {
+		return err
+	}
+	if d.rest, err = apigateway.New(d.life, apigateway.Options{Documents: d.state.Documents, Logger: d.log}); err != nil {
 		return err
 	}
 	if d.sqs, err = sqs.New(d.life, ctx, d.state.Documents, d.state.Messages, d.log); err != nil {

@@ -35,7 +35,7 @@ func (d *daemon) services() []edge.Service {
 		{&lambdaapi.Service, d.lambda},
 		{&apigatewayv2api.Service, d.apis},
 		{&logsapi.Service, d.logs},
-		{&apigatewayapi.Service, apigatewayapi.Unimplemented{}},
+		{&apigatewayapi.Service, d.rest},
 		{&managementapi.Service, managementapi.Unimplemented{}},
 		{&cloudformationapi.Service, cloudformationapi.Unimplemented{}},
 		{&cloudwatchapi.Service, cloudwatchapi.Unimplemented{}},

@@ -21,6 +21,8 @@ type ServedStage struct {
 	ClientCertificate, ClientKey []byte
 	// CacheEpoch changes when the stage's cache is flushed.
 	CacheEpoch int64
+	// AuthorizersEpoch changes when the stage's cache of authorizers' answers is flushed.
+	AuthorizersEpoch int64
 }
 
 // Key is an API key.
