@@ -9,6 +9,7 @@ mkdir -p .deps/bin
 GOLANGCI=v2.15.0
 BOTOCORE=1.43.11
 AWSCLI=1.45.11
+MAVEN_DEPENDENCY=3.8.1
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -62,6 +63,17 @@ clients() {
   fi
 }
 
+# Kafka's server, for the tests that start one.
+kafka() {
+  stamped kafka "$(cat test/kafka/broker/pom.xml)" && return
+  package mvn maven maven
+  say "installing Apache Kafka into .deps/kafka"
+  rm -rf .deps/kafka
+  mvn -q -B -f test/kafka/broker/pom.xml "org.apache.maven.plugins:maven-dependency-plugin:$MAVEN_DEPENDENCY:copy-dependencies" \
+    -DincludeScope=runtime -DoutputDirectory="$root/.deps/kafka"
+  stamp kafka "$(cat test/kafka/broker/pom.xml)"
+}
+
 case "${1:-test}" in
 run) interpreters ;;
 lint) lint ;;
@@ -79,6 +91,7 @@ test)
   fi
   scripts/fetch-models.sh
   scripts/fetch-protocol-tests.sh
+  kafka
   clients
   lint
   ;;
