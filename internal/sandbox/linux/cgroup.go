@@ -28,9 +28,9 @@ const (
 	// cgroupPrefix begins the name of the cgroup that a driver keeps its
 	// environments' groups in; the owner and the driver's number follow.
 	cgroupPrefix = "paddock-"
-	// cgroupWait bounds the waits for what the kernel does to a group in the
-	// background: freezing it, letting go of its last process.
-	cgroupWait = 5 * time.Second
+	// kernelWait bounds the waits for what the kernel does in the background, to a
+	// group mostly: freezing it, letting go of its last process.
+	kernelWait = 5 * time.Second
 )
 
 // Controllers that limits need.
@@ -249,16 +249,16 @@ func endGroup(dir string) error {
 	})
 }
 
-// until calls f until it says done, for at most cgroupWait.
+// until calls f until it says done, for at most kernelWait.
 func until(f func() (done bool, err error)) error {
 	pause := 20 * time.Microsecond
-	for deadline := time.Now().Add(cgroupWait); ; {
+	for deadline := time.Now().Add(kernelWait); ; {
 		done, err := f()
 		if done || err != nil {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("cgroup: no change within %v", cgroupWait)
+			return fmt.Errorf("no change within %v", kernelWait)
 		}
 		time.Sleep(pause)
 		pause = min(2*pause, 5*time.Millisecond)

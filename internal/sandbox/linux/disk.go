@@ -27,8 +27,8 @@ const (
 // and the limit is that of a full disk. The files have no names: whatever ends
 // the daemon, they go with the last mount.
 type disks struct {
-	dir   string // where the files are
-	stock *stock // of the usual size
+	dir   string      // where the files are
+	stock *stock[int] // of the usual size
 
 	mu        sync.Mutex
 	templates map[int]*os.File // by size in MB: an empty file system each
@@ -42,7 +42,7 @@ func newDisks(dir string) (*disks, error) {
 		return nil, errors.Join(err, d.close())
 	}
 	closeFD(first)
-	d.stock = newStock("a /tmp", spareDisks, func() (int, error) { return d.make(defaultEphemeralMB) })
+	d.stock = newStock("a /tmp", spareDisks, func() (int, error) { return d.make(defaultEphemeralMB) }, closeFD)
 	return d, nil
 }
 

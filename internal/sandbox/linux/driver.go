@@ -3,11 +3,12 @@
 package linux
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -16,23 +17,27 @@ import (
 	"github.com/paddock-run/paddock/internal/sandbox"
 )
 
+// spareShells is how many environments are kept ready where Options do not say.
+const spareShells = 16
+
 // Driver implements sandbox.Driver.
 type Driver struct {
 	network  Network
-	router   *router // of NetworkPrivate, where environments reach other machines
-	noEgress error   // why they do not
-	spaces   *stock  // of network namespaces; nil: the host's network
-	disks    *disks  // nil: /tmp is in memory
-	noDisks  error   // why
+	router   *router     // of NetworkPrivate, where environments reach other machines
+	noEgress error       // why they do not
+	spaces   *stock[int] // of network namespaces; nil: the host's network
+	disks    *disks      // nil: /tmp is in memory
+	noDisks  error       // why
 	cgroups  hierarchy
-	why      error // what keeps cgroups from being complete
+	shells   *stock[*Sandbox] // environments that lack only what furnish gives them; nil: none are kept
+	why      error            // what keeps cgroups from being complete
 	template *template
 	null     *os.File
 	dumpable int // of this process
 
 	mu        sync.Mutex
 	sandboxes map[*Sandbox]struct{}
-	made      int // sandboxes so far; names their cgroups
+	made      int // shells so far; names their cgroups
 	closed    bool
 }
 
@@ -105,7 +110,17 @@ func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err err
 		return nil, err
 	}
 	d.cgroups, d.why = find()
-	return d, d.probe()
+	if err := d.probe(); err != nil {
+		return nil, err
+	}
+	if opts.Spare >= 0 {
+		d.shells = newStock("an environment", cmp.Or(opts.Spare, spareShells), d.newShell, func(s *Sandbox) {
+			if err := s.Destroy(); err != nil {
+				slog.Warn("an environment that was made ahead could not be removed", "error", err)
+			}
+		})
+	}
+	return d, nil
 }
 
 // probe runs the smallest program there is in an environment.
@@ -199,14 +214,12 @@ func (d *Driver) New(ctx context.Context, spec *sandbox.Spec) (sandbox.Sandbox, 
 		d.mu.Unlock()
 		return nil, sandbox.ErrDestroyed
 	}
-	d.made++
-	name := strconv.Itoa(d.made)
 	d.mu.Unlock()
 
 	if err := d.template.refresh(); err != nil {
 		return nil, fmt.Errorf("copy the host's resolver settings: %w", err)
 	}
-	s, err := d.newSandbox(spec, name)
+	s, err := d.newSandbox(spec)
 	if err != nil {
 		return nil, fmt.Errorf("make environment %s: %w", spec.ID, err)
 	}
@@ -240,6 +253,9 @@ func (d *Driver) Close() error {
 	}
 	d.mu.Unlock()
 
+	if d.shells != nil {
+		d.shells.close() // it uses the other stocks
+	}
 	var errs []error
 	for _, s := range left {
 		errs = append(errs, s.Destroy())

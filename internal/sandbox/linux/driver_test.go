@@ -36,14 +36,16 @@ func settled(driver sandbox.Driver, err error) (sandbox.Driver, error) {
 
 // Settle implements sandboxtest.Settler.
 func (s settling) Settle() {
-	stocks := []*stock{s.spaces}
+	await(s.shells) // it takes from the others
+	await(s.spaces)
 	if s.disks != nil {
-		stocks = append(stocks, s.disks.stock)
+		await(s.disks.stock)
 	}
-	for _, stock := range stocks {
-		for stock != nil && len(stock.ready) < cap(stock.ready) {
-			<-stock.full
-		}
+}
+
+func await[T any](s *stock[T]) {
+	for s != nil && len(s.ready) < cap(s.ready) {
+		<-s.full
 	}
 }
 

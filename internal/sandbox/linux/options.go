@@ -29,4 +29,7 @@ type Options struct {
 	// Scratch is an existing folder on the disk that is to hold what functions
 	// write to /tmp, in files without names; empty: the system's temporary folder.
 	Scratch string
+	// Spare is how many environments are kept ready for functions to come, in the
+	// background; 0: 16, negative: none. Each takes the kernel about half a MB.
+	Spare int
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,13 +52,24 @@ type Sandbox struct {
 
 var _ sandbox.Sandbox = (*Sandbox)(nil)
 
-// newSandbox makes an environment; name is that of its cgroup.
-func (d *Driver) newSandbox(spec *sandbox.Spec, name string) (*Sandbox, error) {
-	s, err := d.newShell(name)
+// newSandbox makes an environment of one that is ready, or of a new one.
+func (d *Driver) newSandbox(spec *sandbox.Spec) (*Sandbox, error) {
+	// Before a shell is used up for a specification that cannot be.
+	folders, err := d.openFolders(&sandbox.Spec{}, spec)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.furnish(spec); err != nil {
+	var s *Sandbox
+	if d.shells != nil {
+		s, err = d.shells.take()
+	} else {
+		s, err = d.newShell()
+	}
+	if err != nil {
+		folders.close()
+		return nil, err
+	}
+	if err := s.furnish(spec, folders); err != nil {
 		return nil, errors.Join(err, s.Destroy())
 	}
 	return s, nil
@@ -65,9 +77,13 @@ func (d *Driver) newSandbox(spec *sandbox.Spec, name string) (*Sandbox, error) {
 
 // newShell makes what is the same for all environments: one without folders,
 // limits and name.
-func (d *Driver) newShell(name string) (*Sandbox, error) {
+func (d *Driver) newShell() (*Sandbox, error) {
+	d.mu.Lock()
+	d.made++
+	name := strconv.Itoa(d.made)
+	d.mu.Unlock()
 	s := &Sandbox{driver: d, group: noGroup{}}
-	s.spec.Store(&sandbox.Spec{})
+	s.spec.Store(&sandbox.Spec{ID: "shell-" + name})
 	g, err := d.cgroups.create(name)
 	if err != nil {
 		return nil, err
@@ -80,21 +96,13 @@ func (d *Driver) newShell(name string) (*Sandbox, error) {
 	return s, nil
 }
 
-// furnish makes a shell, or a zygote, what spec says, if its specification lacks
-// that so far. Nobody else uses it meanwhile.
-func (s *Sandbox) furnish(spec *sandbox.Spec) error {
-	had := s.spec.Load()
+// furnish makes a shell, or a zygote, what spec says. The folders are what it
+// lacks of that so far. Nobody else uses the environment meanwhile.
+func (s *Sandbox) furnish(spec *sandbox.Spec, folders folders) error {
 	s.spec.Store(spec)
-	// What is the host's is opened here, where it can be seen.
-	folders, err := s.openFolders(had, spec)
+	err := s.group.limit(limits{memory: int64(spec.MemoryMB) << 20, pids: s.processes() + 1}) // process 1
 	if err != nil {
-		return err
-	}
-	err = s.group.limit(limits{memory: int64(spec.MemoryMB) << 20, pids: s.processes() + 1}) // process 1
-	if err != nil {
-		for _, fd := range folders {
-			closeFD(fd)
-		}
+		folders.close()
 		return err
 	}
 	return s.thread.do(func() error {
@@ -133,7 +141,11 @@ func (s *Sandbox) Attach(ctx context.Context, spec *sandbox.Spec) error {
 	if err := s.driver.template.refresh(); err != nil {
 		return fmt.Errorf("copy the host's resolver settings: %w", err)
 	}
-	if err := s.furnish(whole); err != nil {
+	folders, err := s.driver.openFolders(had, whole)
+	if err != nil {
+		return err
+	}
+	if err := s.furnish(whole, folders); err != nil {
 		return fmt.Errorf("attach a function to environment %s: %w", whole.ID, err)
 	}
 	return nil

@@ -20,8 +20,8 @@ const spareSpaces = 32
 // newSpaces makes a stock of network namespaces; making one takes up to 2 ms,
 // entering one that is there 10 µs. None is used twice: what a function left in
 // it would be found by the next. Without a router environments reach nothing.
-func newSpaces(r *router) *stock {
-	return newStock("a network", spareSpaces, func() (int, error) { return newSpace(r) })
+func newSpaces(r *router) *stock[int] {
+	return newStock("a network", spareSpaces, func() (int, error) { return newSpace(r) }, closeFD)
 }
 
 // newSpace makes a network namespace with a loopback interface and, where there

@@ -90,21 +90,28 @@ func (s *Sandbox) enterTemplate() error {
 	return nil
 }
 
-// openFolders opens what a specification has more than another: where it is to
-// stand inside → descriptor of a detached mount.
-func (s *Sandbox) openFolders(had, spec *sandbox.Spec) (_ map[string]int, err error) {
-	folders := map[string]int{}
+// folders are detached mounts by where they are to stand inside.
+type folders map[string]int
+
+func (f folders) close() {
+	for _, fd := range f {
+		closeFD(fd)
+	}
+}
+
+// openFolders opens what a specification has more than another. It sees the
+// host's file system.
+func (d *Driver) openFolders(had, spec *sandbox.Spec) (_ folders, err error) {
+	opened := folders{}
 	defer func() {
 		if err != nil {
-			for _, fd := range folders {
-				closeFD(fd)
-			}
+			opened.close()
 		}
 	}()
-	open := func(path string, make func() (int, error)) error {
-		fd, err := make()
+	open := func(path string, mount func() (int, error)) error {
+		fd, err := mount()
 		if err == nil {
-			folders[path] = fd
+			opened[path] = fd
 		}
 		return err
 	}
@@ -119,10 +126,7 @@ func (s *Sandbox) openFolders(had, spec *sandbox.Spec) (_ map[string]int, err er
 		}
 	}
 	if spec.Code == "" {
-		return folders, nil
-	}
-	if err := open(layout.Tmp, func() (int, error) { return s.newTemporary(cmp.Or(spec.EphemeralMB, defaultEphemeralMB)) }); err != nil {
-		return nil, err
+		return opened, nil
 	}
 	switch layers := spec.Layers; len(layers) {
 	case 0:
@@ -134,13 +138,17 @@ func (s *Sandbox) openFolders(had, spec *sandbox.Spec) (_ map[string]int, err er
 	if err != nil {
 		return nil, err
 	}
-	return folders, nil
+	err = open(layout.Tmp, func() (int, error) { return d.newTemporary(cmp.Or(spec.EphemeralMB, defaultEphemeralMB)) })
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
 }
 
 // newTemporary makes the detached mount of a /tmp.
-func (s *Sandbox) newTemporary(megabytes int) (fd int, err error) {
-	if s.driver.disks != nil {
-		return s.driver.disks.take(megabytes)
+func (d *Driver) newTemporary(megabytes int) (fd int, err error) {
+	if d.disks != nil {
+		return d.disks.take(megabytes)
 	}
 	return newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV,
 		"size", strconv.Itoa(megabytes)+"m", "mode", "0700",

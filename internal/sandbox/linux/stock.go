@@ -11,12 +11,13 @@ import (
 // is refilled, unless half is gone: the processors are for what is starting.
 const refillPause = 10 * time.Millisecond
 
-// stock keeps things ready that environments need and that take the kernel
-// milliseconds to make. Each is a descriptor.
-type stock struct {
+// stock keeps things ready that environments need, or are, and that take the
+// kernel milliseconds to make. None is used twice.
+type stock[T any] struct {
 	name  string // for the log: "a network"
-	make  func() (fd int, err error)
-	ready chan int
+	make  func() (T, error)
+	drop  func(T) // frees one that nobody took
+	ready chan T
 	used  chan struct{} // wakes fill
 	full  chan struct{} // tells tests, where they listen, that fill has nothing to do
 	done  chan struct{}
@@ -24,10 +25,10 @@ type stock struct {
 }
 
 // newStock keeps so many ready, from soon on.
-func newStock(name string, size int, newOne func() (fd int, err error)) *stock {
-	s := &stock{
-		name: name, make: newOne,
-		ready: make(chan int, size),
+func newStock[T any](name string, size int, newOne func() (T, error), drop func(T)) *stock[T] {
+	s := &stock[T]{
+		name: name, make: newOne, drop: drop,
+		ready: make(chan T, size),
 		used:  make(chan struct{}, 1),
 		full:  make(chan struct{}),
 		done:  make(chan struct{}),
@@ -37,16 +38,15 @@ func newStock(name string, size int, newOne func() (fd int, err error)) *stock {
 	return s
 }
 
-// take returns a descriptor, which the caller closes: of what is ready, or else
-// of a new one.
-func (s *stock) take() (fd int, err error) {
+// take returns one that is ready, or else a new one. It belongs to the caller.
+func (s *stock[T]) take() (T, error) {
 	select {
-	case fd := <-s.ready:
+	case one := <-s.ready:
 		select {
 		case s.used <- struct{}{}:
 		default:
 		}
-		return fd, nil
+		return one, nil
 	default:
 		return s.make()
 	}
@@ -54,7 +54,7 @@ func (s *stock) take() (fd int, err error) {
 
 // fill keeps the stock full. After a failure it waits for the next use: take
 // then meets the same failure and reports it.
-func (s *stock) fill() {
+func (s *stock[T]) fill() {
 	defer close(s.ended)
 	for {
 		for len(s.ready) < cap(s.ready) {
@@ -63,12 +63,12 @@ func (s *stock) fill() {
 				return
 			default:
 			}
-			fd, err := s.make()
+			one, err := s.make()
 			if err != nil {
 				slog.Warn(s.name+" for environments could not be made ahead", "error", err)
 				break
 			}
-			s.ready <- fd // nobody else sends
+			s.ready <- one // nobody else sends
 		}
 		select {
 		case <-s.used:
@@ -81,7 +81,7 @@ func (s *stock) fill() {
 }
 
 // pause waits until it is time to refill.
-func (s *stock) pause() {
+func (s *stock[T]) pause() {
 	timer := time.NewTimer(refillPause)
 	defer timer.Stop()
 	for len(s.ready) > cap(s.ready)/2 {
@@ -97,13 +97,13 @@ func (s *stock) pause() {
 }
 
 // close lets go of the stock. Nothing may be taken after it.
-func (s *stock) close() {
+func (s *stock[T]) close() {
 	close(s.done)
 	<-s.ended
 	for {
 		select {
-		case fd := <-s.ready:
-			closeFD(fd)
+		case one := <-s.ready:
+			s.drop(one)
 		default:
 			return
 		}

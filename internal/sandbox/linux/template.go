@@ -147,7 +147,16 @@ func buildTemplate(program []byte, r resolver) (_ *template, err error) {
 	if err := t.refresh(); err != nil {
 		return nil, err
 	}
-	if err := unix.MountSetattr(unix.AT_FDCWD, dir, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+	// Busy while a process forked at the wrong moment by another part of the
+	// daemon holds a descriptor that wrote a file, until its own exec.
+	err = until(func() (bool, error) {
+		err := unix.MountSetattr(unix.AT_FDCWD, dir, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+		if errors.Is(err, unix.EBUSY) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("make the skeleton read-only: %w", err)
 	}
 	return t, pivot(dir)
