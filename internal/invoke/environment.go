@@ -238,6 +238,14 @@ func (e *environment) startRuntime(ctx context.Context, rt *runtimes.Runtime, ap
 		Stdout: out, Stderr: out, // one pipe, so that what was written keeps its order
 		Extra: []*os.File{telemetry}, // telemetryFD
 	}
+	if cmd.Framed {
+		theirs, f := e.openLink(rt, layout)
+		if f != nil {
+			return f
+		}
+		defer func() { _ = theirs.Close() }() // nothing was written
+		process.Extra = append(process.Extra, theirs) // runtimes.FramesDescriptor
+	}
 	e.proc, err = e.box.Start(ctx, process)
 	for _, other := range cmd.Fallback {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -251,6 +259,25 @@ func (e *environment) startRuntime(ctx context.Context, rt *runtimes.Runtime, ap
 		return notStarted(err, layout, cmd.InvalidEntrypoint)
 	}
 	return nil
+}
+
+// openLink makes the connection to a bootstrap that is about to start, and boots
+// it: it has all that it is to know in its environment. The file is its end.
+func (e *environment) openLink(rt *runtimes.Runtime, layout sandbox.Layout) (*os.File, *failure) {
+	doc, err := rt.Boot(layout, nil)
+	if err != nil {
+		return nil, &failure{err: err}
+	}
+	link, theirs, err := runtimeapi.NewLink()
+	if err != nil {
+		return nil, &failure{err: err}
+	}
+	e.api.ServeFrames(link) // closes it, too
+	if err := link.Boot(doc); err != nil {
+		_ = theirs.Close()
+		return nil, &failure{err: err}
+	}
+	return theirs, nil
 }
 
 // InitError implements runtimeapi.Handler: the runtime could not start.

@@ -3,7 +3,6 @@ package runtimeapi
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -66,7 +65,7 @@ func (c *conn) released(err error) bool {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.parked != c {
+	if s.parked != poll(c) {
 		return true
 	}
 	if err != nil {
@@ -74,7 +73,7 @@ func (c *conn) released(err error) bool {
 		return false
 	}
 	c.waits = true
-	for s.parked == c && !s.closed {
+	for s.parked == poll(c) && !s.closed {
 		s.moved.Wait()
 	}
 	c.waits = false
@@ -83,16 +82,27 @@ func (c *conn) released(err error) bool {
 
 func (c *conn) gone() {
 	_ = c.nc.Close()
-	c.s.mu.Lock()
-	delete(c.s.conns, c)
-	if c.s.parked == c {
-		c.s.parked = nil
-	}
-	if len(c.s.conns) == 0 {
+	c.s.left(c, c.nc)
+}
+
+// deliver implements poll.
+func (c *conn) deliver(ev *Event) error {
+	if c.waits {
 		c.s.moved.Broadcast()
 	}
+	c.out.Lock()
 	c.s.mu.Unlock()
+	err := c.writeEvent(ev)
+	last := c.last
+	c.out.Unlock()
+	if err != nil || last {
+		_ = c.nc.Close()
+	}
+	return err
 }
+
+// drop implements poll.
+func (c *conn) drop() { _ = c.nc.Close() }
 
 // handle answers one request, and reports whether the connection may be used
 // for another.
@@ -127,67 +137,28 @@ func (c *conn) next(h *head) bool {
 		return false
 	}
 	c.last = h.close
-	s := c.s
-	s.mu.Lock()
-	switch {
-	case s.closed:
-		s.mu.Unlock()
-		return false
-	case s.state == stateStarted || s.state == stateAnswered:
-		s.state, s.event = stateReady, nil
-		s.parked = c
-		s.mu.Unlock()
-		s.handler.Next()
-		return true
-	case s.state == stateReady: // asks again: the newest connection counts
-		old := s.parked
-		s.parked = c
-		s.moved.Broadcast()
-		s.mu.Unlock()
-		if old != nil && old != c {
-			_ = old.nc.Close()
-		}
-		return true
-	case s.state == stateRunning && s.undelivered:
-		ev := s.event
-		s.undelivered = false
-		c.out.Lock()
-		s.mu.Unlock()
-		err := c.writeEvent(ev)
-		c.out.Unlock()
-		if err != nil {
-			s.redeliver(ev)
-		}
-		return err == nil && !h.close
+	err := c.s.ask(c)
+	var refused *transition
+	if errors.As(err, &refused) {
+		return c.badTransition(h, refused)
 	}
-	at := s.state
-	s.mu.Unlock()
-	return c.badTransition(h, at, stateReady)
+	return err == nil
 }
 
 // initError takes the runtime's report that it cannot start.
 func (c *conn) initError(h *head) bool {
-	s := c.s
-	s.mu.Lock()
-	at := s.state
-	if at == stateStarted {
-		s.state = stateInitError
-	}
-	s.mu.Unlock()
-	if at != stateStarted {
-		return c.refuseTransition(h, at, stateInitError)
+	if refused := c.s.beginInitError(); refused != nil {
+		return c.refuseTransition(h, refused)
 	}
 	payload, _, tooLarge, err := c.readBody(h)
 	if err != nil {
-		s.mu.Lock()
-		s.state = stateStarted
-		s.mu.Unlock()
+		c.s.notTaken(stateStarted)
 		return c.truncated(err)
 	}
 	if tooLarge {
 		payload = nil // the type is what is left of it
 	}
-	s.handler.InitError(&Error{Type: validErrorType(h.errorType), Payload: payload})
+	c.s.handler.InitError(&Error{Type: validErrorType(h.errorType), Payload: payload})
 	if tooLarge {
 		return c.tooLarge(h)
 	}
@@ -197,23 +168,12 @@ func (c *conn) initError(h *head) bool {
 // answer takes the runtime's response to its event, or its error.
 func (c *conn) answer(h *head, id string, failed bool) bool {
 	s := c.s
-	to := stateAnswering
-	if failed {
-		to = stateErrorState
-	}
-	s.mu.Lock()
-	at, known := s.state, s.event != nil && s.event.RequestID == id
-	ours := at == stateRunning && !s.undelivered && known
-	wantsStream := false
-	if ours {
-		s.state = stateAnswering
-		wantsStream = s.event.Stream
-	}
-	s.mu.Unlock()
+	wantsStream, err := s.beginAnswer(id, failed)
+	var refused *transition
 	switch {
-	case at != stateRunning:
-		return c.refuseTransition(h, at, to)
-	case !ours:
+	case errors.As(err, &refused):
+		return c.refuseTransition(h, refused)
+	case err != nil:
 		return c.refuse(h, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
 	}
 
@@ -228,16 +188,13 @@ func (c *conn) answer(h *head, id string, failed bool) bool {
 	}
 	payload, late, tooLarge, err := c.readBody(h)
 	if err != nil {
-		s.mu.Lock()
-		s.state = stateRunning // nothing was taken: the runtime may send it again
-		s.mu.Unlock()
+		s.notTaken(stateRunning) // the runtime may send it again
 		return c.truncated(err)
 	}
 	a := &Answer{Payload: payload, ContentType: h.contentType}
 	switch {
 	case tooLarge:
-		a = &Answer{Failed: true, ErrorType: ErrorResponseTooLarge, ContentType: typeJSON, Payload: fmt.Appendf(nil,
-			`{"errorMessage":"Response payload size exceeded maximum allowed payload size (%d bytes).","errorType":%q}`, MaxPayload, ErrorResponseTooLarge)}
+		a = answerTooLarge()
 	case failed:
 		a.Failed, a.ErrorType = true, validErrorType(h.errorType)
 	case late != nil:
@@ -250,42 +207,17 @@ func (c *conn) answer(h *head, id string, failed bool) bool {
 	return c.accepted(h)
 }
 
-// answered passes an answer on. After that the runtime may ask for more, also on
-// another connection: Next must not overtake Answer.
-func (s *Server) answered(a *Answer) {
-	s.handler.Answer(a)
-	s.mu.Lock()
-	s.state, s.event = stateAnswered, nil
-	s.mu.Unlock()
-}
-
 // stream passes a response on as it comes.
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
 func (c *conn) stream(h *head) bool {
-	s := c.s
-	pr, pw := io.Pipe()
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
+	pw := c.s.beginStream(h.contentType)
+	if pw == nil {
 		return false
 	}
-	s.stream = pw
-	s.mu.Unlock()
-	s.handler.Answer(&Answer{ContentType: h.contentType, Stream: pr})
-
 	b := c.in.body(h)
 	c.proceed(h)
 	failure, rest := c.copyStream(pw, b)
-	if failure != nil {
-		_ = pw.CloseWithError(failure)
-	} else {
-		_ = pw.Close()
-	}
-	s.handler.AnswerEnd(failure)
-	s.mu.Lock()
-	s.stream = nil
-	s.state, s.event = stateAnswered, nil
-	s.mu.Unlock()
+	c.s.endStream(pw, failure)
 	switch {
 	case rest != nil:
 		return c.truncated(rest)

@@ -51,16 +51,15 @@ func (c *conn) refuse(h *head, status int, errorType, message string) bool {
 	return c.fail(h, status, errorType, message)
 }
 
-func (c *conn) refuseTransition(h *head, from, to state) bool {
+func (c *conn) refuseTransition(h *head, refused *transition) bool {
 	if !c.discard(h) {
 		return false
 	}
-	return c.badTransition(h, from, to)
+	return c.badTransition(h, refused)
 }
 
-func (c *conn) badTransition(h *head, from, to state) bool {
-	return c.fail(h, http.StatusForbidden, "InvalidStateTransition",
-		fmt.Sprintf("State transition from %s to %s failed for runtime. Error: State transition is not allowed", from, to))
+func (c *conn) badTransition(h *head, refused *transition) bool {
+	return c.fail(h, http.StatusForbidden, "InvalidStateTransition", refused.Error())
 }
 
 func (c *conn) fail(h *head, status int, errorType, message string) bool {
@@ -109,6 +108,10 @@ func (c *conn) writeEvent(ev *Event) error {
 	if ev.CognitoIdentity != nil {
 		b = append(b, "\r\nLambda-Runtime-Cognito-Identity: "...)
 		b = oneLine(b, ev.CognitoIdentity)
+	}
+	if ev.TenantID != "" {
+		b = append(b, "\r\nLambda-Runtime-Aws-Tenant-Id: "...)
+		b = oneLine(b, []byte(ev.TenantID))
 	}
 	b = append(b, "\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(ev.Payload)), 10)

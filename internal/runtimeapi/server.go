@@ -4,6 +4,11 @@
 // A Server serves one environment's runtime, which asks for an event, answers
 // it, and asks for the next one. Whoever runs the environment hands events in
 // with Send, and hears through a Handler what the runtime does.
+//
+// There are two ways to speak to it, which may be used side by side: HTTP, for
+// custom runtimes and for code inside a function that reads
+// AWS_LAMBDA_RUNTIME_API, and frames over a socket pair (Link) for Paddock's own
+// bootstraps.
 package runtimeapi
 
 import (
@@ -34,6 +39,7 @@ type Event struct {
 	RequestID       string
 	InvokedARN      string
 	TraceID         string // X-Amzn-Trace-Id; empty: none
+	TenantID        string // of functions that isolate tenants; empty: none
 	DeadlineMs      int64  // Unix time in milliseconds
 	ClientContext   []byte // JSON; nil: none
 	CognitoIdentity []byte // JSON; nil: none
@@ -84,19 +90,6 @@ type Handler interface {
 	AnswerEnd(*Error)
 }
 
-// state is where the runtime stands. Its name is part of what the API answers.
-type state string
-
-const (
-	stateStarted    state = "Started"            // not yet asked for an event
-	stateInitError  state = "InitError"          // reported that it cannot start
-	stateReady      state = "Ready"              // waits for an event
-	stateRunning    state = "Running"            // has an event
-	stateAnswering  state = "InvocationResponse" // its answer is being read
-	stateAnswered   state = "ResponseSent"       // has answered, not yet asked for more
-	stateErrorState state = "InvocationErrorResponse"
-)
-
 // ErrNotReady is Send's error when the runtime does not wait for an event.
 var ErrNotReady = errors.New("runtimeapi: the runtime does not wait for an event")
 
@@ -116,15 +109,24 @@ type Server struct {
 	// undelivered: event waits for the runtime to ask again, because the
 	// connection it asked on was gone.
 	undelivered bool
-	parked      *conn // waits for an event
+	parked      poll // waits for an event
 	stream      *io.PipeWriter
-	conns       map[*conn]struct{}
+	conns       map[io.Closer]struct{} // of HTTP, and the link
 	wg          sync.WaitGroup
+}
+
+// poll is a connection that the runtime waits on for its next event.
+type poll interface {
+	// deliver writes the event. It is called with the Server's lock held, and
+	// releases it as soon as nothing can be written ahead of the event.
+	deliver(*Event) error
+	// drop ends it: the runtime waits on another one.
+	drop()
 }
 
 // Serve starts to serve the Runtime API on ln, which Close closes.
 func Serve(ln net.Listener, h Handler) *Server {
-	s := &Server{handler: h, ln: ln, state: stateStarted, conns: make(map[*conn]struct{})}
+	s := &Server{handler: h, ln: ln, state: stateStarted, conns: make(map[io.Closer]struct{})}
 	s.moved.L = &s.mu
 	s.wg.Go(s.accept)
 	return s
@@ -143,10 +145,37 @@ func (s *Server) accept() {
 			_ = nc.Close()
 			continue
 		}
-		s.conns[c] = struct{}{}
+		s.conns[nc] = struct{}{}
 		s.wg.Add(1)
 		s.mu.Unlock()
 		go c.serve()
+	}
+}
+
+// ServeFrames starts to serve the runtime at the other end of l as well. Close
+// closes l.
+func (s *Server) ServeFrames(l *Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		l.Close()
+		return
+	}
+	l.s = s
+	s.conns[l.nc] = struct{}{}
+	s.wg.Go(l.serve)
+}
+
+// left forgets a connection that has ended.
+func (s *Server) left(p poll, nc io.Closer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, nc)
+	if s.parked == p {
+		s.parked = nil
+	}
+	if len(s.conns) == 0 {
+		s.moved.Broadcast()
 	}
 }
 
@@ -166,23 +195,15 @@ func (s *Server) Send(ev *Event) error {
 		return ErrNotReady
 	}
 	s.state, s.event = stateRunning, ev
-	c := s.parked
-	if c == nil {
+	p := s.parked
+	if p == nil {
 		s.undelivered = true
 		s.mu.Unlock()
 		return nil
 	}
-	s.unpark(c)
-	c.out.Lock() // before mu is released: nothing may be written ahead of the event
-	s.mu.Unlock()
-	err := c.writeEvent(ev)
-	last := c.last
-	c.out.Unlock()
-	if err != nil {
+	s.parked = nil
+	if err := p.deliver(ev); err != nil {
 		s.redeliver(ev)
-	}
-	if err != nil || last {
-		_ = c.nc.Close()
 	}
 	return nil
 }
@@ -194,13 +215,6 @@ func (s *Server) redeliver(ev *Event) {
 	defer s.mu.Unlock()
 	if s.state == stateRunning && s.event == ev {
 		s.undelivered = true
-	}
-}
-
-func (s *Server) unpark(c *conn) {
-	s.parked = nil
-	if c.waits {
-		s.moved.Broadcast()
 	}
 }
 
@@ -241,7 +255,7 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
 	for c := range s.conns {
-		_ = c.nc.Close()
+		_ = c.Close()
 	}
 	stream := s.stream
 	s.moved.Broadcast()

@@ -1,8 +1,8 @@
 package runtimes
 
 import (
+	"os"
 	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/paddock-run/paddock/internal/function"
@@ -44,14 +44,23 @@ func BenchmarkStart(b *testing.B) {
 			task := b.TempDir()
 			write(b, task, map[string]string{f.file: f.text})
 			layout := sandbox.Layout{Task: task, Opt: b.TempDir(), Lang: rt.Lang, Runtime: rt.Bootstrap}
-			c := rt.Command(layout, &function.Version{Handler: "app.handler", MemoryMB: 128})
+			v := &function.Version{Handler: "app.handler", MemoryMB: 128}
+			c := rt.Command(layout, v)
+			doc, err := rt.Boot(layout, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
 			api := newRuntimeAPI(b)
-			env := append(c.Env, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(api.server.URL, "http://"))
 			for b.Loop() {
-				cmd := &exec.Cmd{Path: c.Path, Args: c.Args, Dir: task, Env: env}
+				nc, theirs := socketPair(b)
+				cmd := &exec.Cmd{Path: c.Path, Args: c.Args, Dir: task, Env: c.Env, ExtraFiles: []*os.File{theirs, theirs}}
 				if err := cmd.Start(); err != nil {
 					b.Fatal(err)
 				}
+				theirs.Close()
+				boot := make(chan []byte, 1)
+				boot <- doc
+				go api.frames(nc, boot)
 				<-api.asked
 				cmd.Process.Kill()
 				cmd.Wait()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/paddock-run/paddock/internal/function"
@@ -18,6 +19,10 @@ type Command struct {
 	Path     string
 	Fallback []string
 	Args     []string // with Args[0]
+	// Framed says that the program speaks frames over FramesDescriptor
+	// (runtimeapi.Link), and waits to be booted with Runtime.Boot's document. The
+	// others speak HTTP.
+	Framed bool
 	// Env is what the runtime itself needs. It goes below the function's own
 	// variables, which may override all of it but reserved names, and beside the
 	// AWS_* ones that the invoker sets.
@@ -54,12 +59,14 @@ func (r *Runtime) Command(layout sandbox.Layout, v *function.Version) *Command {
 	c.Path = r.Interpreter.inside(layout)
 	switch r.spec.lang {
 	case langPython:
-		// UTF-8 whatever locales the host has; the layers' folder, for sys.path.
-		c.Args = []string{c.Path, "-X", "utf8", path.Join(layout.Runtime, pythonEntry), layout.Opt}
+		// UTF-8 whatever locales the host has.
+		c.Args = []string{c.Path, "-X", "utf8", path.Join(layout.Runtime, pythonEntry)}
 	case langNode:
 		c.Args = append([]string{c.Path}, nodeFlags(v.MemoryMB)...)
 		c.Args = append(c.Args, path.Join(layout.Runtime, nodeEntry))
 	}
+	c.Framed = true
+	c.Args = append(c.Args, strconv.Itoa(FramesDescriptor))
 	if wrapper := v.Environment[wrapperVariable]; wrapper != "" {
 		c.Path = wrapper
 		c.Args = append([]string{wrapper}, c.Args...)

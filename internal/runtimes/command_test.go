@@ -43,35 +43,35 @@ func TestCommand(t *testing.T) {
 	}{
 		{
 			name: "system's Python", rt: runtimeOf(t, "python3.11", system), layout: lambdaLayout, v: function.Version{Handler: "app.handler"},
-			want: Command{Path: "/usr/bin/python3.11", Args: []string{"/usr/bin/python3.11", "-X", "utf8", "/var/runtime/bootstrap.py", "/opt"}},
+			want: Command{Path: "/usr/bin/python3.11", Args: []string{"/usr/bin/python3.11", "-X", "utf8", "/var/runtime/bootstrap.py", "4"}},
 			env: []string{"PATH=/usr/local/bin:/usr/bin:/bin:/opt/bin", "LD_LIBRARY_PATH=" + libs[1:], "_HANDLER=app.handler",
 				"LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime", "LANG=en_US.UTF-8", "TZ=:UTC", "AWS_EXECUTION_ENV=AWS_Lambda_python3.11"},
 			not: []string{"PYTHONPATH=", "NODE_PATH="},
 		},
 		{
 			name: "pyenv's Python", rt: runtimeOf(t, "python3.13", pyenv), layout: lambdaLayout,
-			want: Command{Path: "/var/lang/bin/python3.12", Args: []string{"/var/lang/bin/python3.12", "-X", "utf8", "/var/runtime/bootstrap.py", "/opt"}},
+			want: Command{Path: "/var/lang/bin/python3.12", Args: []string{"/var/lang/bin/python3.12", "-X", "utf8", "/var/runtime/bootstrap.py", "4"}},
 			env:  []string{"PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin", "LD_LIBRARY_PATH=/var/lang/lib" + libs, "AWS_EXECUTION_ENV=AWS_Lambda_python3.13"},
 		},
 		{
 			name: "pyenv's Python as a plain process", rt: runtimeOf(t, "python3.12", pyenv), layout: ofProcess,
-			want: Command{Path: pyenv.Path, Args: []string{pyenv.Path, "-X", "utf8", "/data/runtimes/python-1/bootstrap.py", "/data/opt/1"}},
+			want: Command{Path: pyenv.Path, Args: []string{pyenv.Path, "-X", "utf8", "/data/runtimes/python-1/bootstrap.py", "4"}},
 			env:  []string{"PATH=/root/.pyenv/versions/3.12.1/bin:/usr/local/bin:/usr/bin:/bin:/data/opt/1/bin", "LAMBDA_TASK_ROOT=/data/code/1"},
 		},
 		{
 			name: "nvm's Node.js", rt: runtimeOf(t, "nodejs22.x", nvm), layout: lambdaLayout, v: function.Version{MemoryMB: 128},
 			want: Command{Path: "/var/lang/bin/node", Args: []string{"/var/lang/bin/node", "--expose-gc", "--max-http-header-size=81920",
-				"--max-semi-space-size=6", "--max-old-space-size=115", "/var/runtime/bootstrap.cjs"}},
+				"--max-semi-space-size=6", "--max-old-space-size=115", "/var/runtime/bootstrap.cjs", "4"}},
 			env: []string{nodePath},
 		},
 		{
 			name: "a program outside its prefix", rt: runtimeOf(t, "nodejs22.x", brew), layout: lambdaLayout,
-			want: Command{Path: brew.Path, Args: []string{brew.Path, "--expose-gc", "--max-http-header-size=81920", "/var/runtime/bootstrap.cjs"}},
+			want: Command{Path: brew.Path, Args: []string{brew.Path, "--expose-gc", "--max-http-header-size=81920", "/var/runtime/bootstrap.cjs", "4"}},
 			env:  []string{"PATH=/opt/homebrew/Cellar/node/22.1.0/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin"},
 		},
 		{
 			name: "wrapper", rt: runtimeOf(t, "python3.11", system), layout: lambdaLayout, v: function.Version{Environment: map[string]string{"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap"}},
-			want: Command{Path: "/opt/wrap", Args: []string{"/opt/wrap", "/usr/bin/python3.11", "-X", "utf8", "/var/runtime/bootstrap.py", "/opt"}},
+			want: Command{Path: "/opt/wrap", Args: []string{"/opt/wrap", "/usr/bin/python3.11", "-X", "utf8", "/var/runtime/bootstrap.py", "4"}},
 		},
 		{
 			name: "provided", rt: runtimeOf(t, "provided.al2023", Interpreter{}), layout: lambdaLayout,

@@ -1,19 +1,24 @@
 package runtimes
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,42 +45,27 @@ type result struct {
 	trailer http.Header
 }
 
-// runtimeAPI is a Runtime API that is as small as it can be.
+// runtimeAPI is a Runtime API that is as small as it can be, over HTTP and over
+// frames.
 type runtimeAPI struct {
+	t       testing.TB
 	server  *httptest.Server
 	events  chan event
 	results chan result
 	asked   chan struct{} // a next is waiting
-
-	mu    sync.Mutex
-	conns map[string]bool // remote addresses seen
+	n       atomic.Int64  // events
 }
 
 func newRuntimeAPI(t testing.TB) *runtimeAPI {
-	a := &runtimeAPI{
-		events: make(chan event), results: make(chan result, 16), asked: make(chan struct{}, 16),
-		conns: make(map[string]bool),
-	}
-	var n int
+	a := &runtimeAPI{t: t, events: make(chan event), results: make(chan result, 16), asked: make(chan struct{}, 16)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
-		a.mu.Lock()
-		a.conns[r.RemoteAddr] = true
-		a.mu.Unlock()
-		select {
-		case a.asked <- struct{}{}:
-		default: // nobody counts them
-		}
+		a.asks()
 		select {
 		case e := <-a.events:
-			n++
 			h := w.Header()
-			h.Set("Content-Type", "application/json")
-			h.Set("Lambda-Runtime-Aws-Request-Id", "request-"+strconv.Itoa(n))
-			h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(3*time.Second).UnixMilli(), 10))
-			h.Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:f")
-			for k, v := range e.headers {
-				h.Set(k, v)
+			for name, value := range a.headers(e) {
+				h.Set(name, value)
 			}
 			io.WriteString(w, e.body)
 		case <-r.Context().Done():
@@ -100,11 +90,111 @@ func newRuntimeAPI(t testing.TB) *runtimeAPI {
 	return a
 }
 
-// connections is how many the runtime has used.
-func (a *runtimeAPI) connections() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.conns)
+func (a *runtimeAPI) asks() {
+	select {
+	case a.asked <- struct{}{}:
+	default: // nobody counts them
+	}
+}
+
+// headers are those of an event.
+func (a *runtimeAPI) headers(e event) map[string]string {
+	h := map[string]string{
+		"Content-Type":                        "application/json",
+		"Lambda-Runtime-Aws-Request-Id":       fmt.Sprint("request-", a.n.Add(1)),
+		"Lambda-Runtime-Deadline-Ms":          fmt.Sprint(time.Now().Add(3 * time.Second).UnixMilli()),
+		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:function:f",
+	}
+	maps.Copy(h, e.headers)
+	return h
+}
+
+// socketPair makes the daemon's end of a framed connection, and the file that the
+// process gets.
+func socketPair(t testing.TB) (net.Conn, *os.File) {
+	t.Helper()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.CloseOnExec(fds[0])
+	syscall.CloseOnExec(fds[1])
+	ours := os.NewFile(uintptr(fds[0]), "ours")
+	defer ours.Close()
+	nc, err := net.FileConn(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nc, os.NewFile(uintptr(fds[1]), "theirs")
+}
+
+// putFrame writes a frame of the daemon's.
+func putFrame(nc net.Conn, kind byte, fields, body string) error {
+	b := binary.BigEndian.AppendUint32(nil, uint32(kind)<<24|uint32(len(fields)))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(body)))
+	_, err := nc.Write(append(append(b, fields...), body...))
+	return err
+}
+
+// frames serves a bootstrap: it boots it when boot is closed, and ends with the
+// connection.
+func (a *runtimeAPI) frames(nc net.Conn, boot <-chan []byte) {
+	defer nc.Close()
+	r := bufio.NewReader(nc)
+	stream := result{kind: "response"}
+	for {
+		var head [8]byte
+		if _, err := io.ReadFull(r, head[:]); err != nil {
+			return
+		}
+		n := int(binary.BigEndian.Uint32(head[:]) & 0xffffff)
+		rest := make([]byte, n+int(binary.BigEndian.Uint32(head[4:])))
+		if _, err := io.ReadFull(r, rest); err != nil {
+			return
+		}
+		fields, body := strings.Split(string(rest[:n]), "\n"), string(rest[n:])
+		switch head[0] {
+		case 'R':
+			if err := putFrame(nc, 'B', "", string(<-boot)); err != nil {
+				a.t.Error(err)
+			}
+		case 'N':
+			a.asks()
+			go func() { // beside it, crashes may be reported
+				e, ok := <-a.events
+				if !ok {
+					return
+				}
+				h := a.headers(e)
+				values := make([]string, 7)
+				for i, name := range []string{"Aws-Request-Id", "Deadline-Ms", "Invoked-Function-Arn", "Trace-Id", "Client-Context", "Cognito-Identity", "Aws-Tenant-Id"} {
+					values[i] = h["Lambda-Runtime-"+name]
+				}
+				if err := putFrame(nc, 'E', strings.Join(values, "\n"), e.body); err != nil {
+					a.t.Logf("send an event: %v", err)
+				}
+			}()
+		case 'A':
+			a.results <- result{"response", fields[0], body, http.Header{"Content-Type": {fields[1]}}, nil}
+		case 'F':
+			a.results <- result{"error", fields[0], body, http.Header{"Lambda-Runtime-Function-Error-Type": {fields[1]}}, nil}
+		case 'I':
+			a.results <- result{"init", "", body, http.Header{"Lambda-Runtime-Function-Error-Type": {fields[0]}}, nil}
+		case 'S':
+			stream = result{kind: "response", id: fields[0], header: http.Header{"Content-Type": {fields[1]}}, trailer: http.Header{}}
+		case 'D':
+			stream.body += body
+		case 'Z':
+			if fields[0] != "" {
+				stream.trailer.Set("Lambda-Runtime-Function-Error-Type", fields[0])
+				stream.trailer.Set("Lambda-Runtime-Function-Error-Body", body)
+			}
+			a.results <- stream
+		default:
+			a.t.Errorf("a frame of kind %q", head[0])
+			return
+		}
+	}
 }
 
 // environment is a running runtime process.
@@ -113,8 +203,9 @@ type environment struct {
 	t    testing.TB
 	task string
 	cmd  *exec.Cmd
-	out  *buffer // stdout and stderr
-	log  *buffer // frames, if they were asked for
+	out  *buffer  // stdout and stderr
+	log  *buffer  // frames, if they were asked for
+	link net.Conn // the daemon's end; nil: it speaks HTTP
 	done chan struct{}
 	exit error
 }
@@ -125,6 +216,25 @@ type options struct {
 	env     []string
 	frames  bool // give it a telemetry descriptor
 	layer   map[string]string
+}
+
+// aheadVariable makes all tests start their processes before they say what
+// function they are to be.
+const aheadVariable = "PADDOCK_TEST_AHEAD"
+
+// TestAhead runs the suites of the bootstraps once more, on processes that were
+// started before their function was known.
+func TestAhead(t *testing.T) {
+	if os.Getenv(aheadVariable) != "" {
+		t.Skip("this is it")
+	}
+	t.Parallel()
+	cmd := exec.Command(os.Args[0], "-test.run", "^(TestPython|TestNode|TestExamples)", "-test.v")
+	cmd.Env = append(os.Environ(), aheadVariable+"=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestPython")) {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 var shared struct {
@@ -171,32 +281,61 @@ func start(t testing.TB, runtime string, files map[string]string, o options) *en
 	write(t, e.task, files)
 	layout := sandbox.Layout{Task: e.task, Opt: t.TempDir(), Lang: rt.Lang, Runtime: rt.Bootstrap, Tmp: t.TempDir()}
 	write(t, layout.Opt, o.layer)
-	c := rt.Command(layout, &function.Version{Handler: o.handler, MemoryMB: 128})
-	e.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Dir: e.task, Stdout: e.out, Stderr: e.out}
-	e.cmd.Env = append(c.Env,
+	v := &function.Version{Handler: o.handler, MemoryMB: 128}
+	c := rt.Command(layout, v)
+	env := append(c.Env,
 		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(e.server.URL, "http://"),
 		"AWS_LAMBDA_FUNCTION_NAME=f", "AWS_LAMBDA_FUNCTION_VERSION=7", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128",
 		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/f", "AWS_LAMBDA_LOG_STREAM_NAME=stream")
-	e.cmd.Env = append(e.cmd.Env, o.env...)
+	env = append(env, o.env...)
 	var frames sync.WaitGroup
-	var write *os.File
+	var telemetry *os.File
 	if o.frames {
-		var read *os.File
-		if read, write, err = os.Pipe(); err != nil {
+		env = append(env, "_LAMBDA_TELEMETRY_LOG_FD=3")
+	}
+	var read *os.File
+	if read, telemetry, err = os.Pipe(); err != nil {
+		t.Fatal(err)
+	}
+	frames.Go(func() {
+		defer read.Close()
+		io.Copy(e.log, read)
+	})
+	v.Environment = map[string]string{}
+	for _, entry := range o.env {
+		name, value, _ := strings.Cut(entry, "=")
+		v.Environment[name] = value
+	}
+	var bootEnv []string
+	ahead := os.Getenv(aheadVariable) != "" && rt.Kind(v) != ""
+	if ahead {
+		c, bootEnv = rt.Ahead(layout, v), env
+		env = c.Env
+	}
+	e.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: env, Dir: e.task, Stdout: e.out, Stderr: e.out, ExtraFiles: []*os.File{telemetry}}
+	var theirs *os.File
+	if c.Framed {
+		var nc net.Conn
+		nc, theirs = socketPair(t)
+		e.link = nc
+		e.cmd.ExtraFiles = append(e.cmd.ExtraFiles, theirs)
+		if ahead {
+			e.cmd.Dir = "/"
+		}
+		doc, err := rt.Boot(layout, bootEnv)
+		if err != nil {
 			t.Fatal(err)
 		}
-		e.cmd.ExtraFiles = []*os.File{write}
-		e.cmd.Env = append(e.cmd.Env, "_LAMBDA_TELEMETRY_LOG_FD=3")
-		frames.Go(func() {
-			defer read.Close()
-			io.Copy(e.log, read)
-		})
+		boot := make(chan []byte, 1)
+		boot <- doc
+		frames.Go(func() { e.runtimeAPI.frames(nc, boot) })
 	}
 	if err := e.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if write != nil {
-		write.Close()
+	telemetry.Close()
+	if theirs != nil {
+		theirs.Close()
 	}
 	go func() {
 		e.exit = e.cmd.Wait()

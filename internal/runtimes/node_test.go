@@ -79,9 +79,6 @@ exports.handler = (event, context, callback) => acts[event.do](event, context, c
 			}
 		})
 	}
-	if n := e.connections(); n != 1 {
-		t.Errorf("%d connections, want one for all", n)
-	}
 }
 
 func TestNodeHandlerErrors(t *testing.T) {
@@ -367,19 +364,19 @@ exports.handler = async () => { await inner(); console.log("n", 10n); console.lo
 
 // TestNodeReconnects: a connection that the daemon closed while it was idle
 // costs nothing but another one.
-func TestNodeReconnects(t *testing.T) {
+// TestNodeHangUp: where the daemon is gone, or has given up the environment, the
+// process ends too.
+func TestNodeHangUp(t *testing.T) {
 	t.Parallel()
 	e := start(t, "nodejs20.x", map[string]string{"app.js": "exports.handler = async (e) => e"}, options{})
-	for _, body := range []string{"1", "2", "3"} {
-		<-e.asked
-		if got := e.invoke(body); got.body != body {
-			t.Fatalf("%s: %+v", body, got)
-		}
-		<-e.asked // it waits again: break its connection
-		e.server.CloseClientConnections()
+	if got := e.invoke("1"); got.body != "1" {
+		t.Fatalf("%+v", got)
 	}
-	if n := e.connections(); n < 3 {
-		t.Errorf("%d connections", n)
+	<-e.asked
+	<-e.asked
+	e.link.Close()
+	if code := e.ended(); code != 1 {
+		t.Errorf("exit code %d", code)
 	}
 }
 

@@ -75,9 +75,6 @@ def ctx(event, context):
 	if got.body != "\x00\xff" || got.header.Get("Content-Type") != "application/unknown" {
 		t.Errorf("bytes: %q of %q", got.body, got.header.Get("Content-Type"))
 	}
-	if n := e.connections(); n != 1 {
-		t.Errorf("%d connections, want one for all", n)
-	}
 }
 
 func TestPythonHandlerErrors(t *testing.T) {
@@ -327,20 +324,18 @@ def handler(event, context):
 	}
 }
 
-// TestPythonReconnects: a connection that the daemon closed while it was idle
-// costs nothing but another one.
-func TestPythonReconnects(t *testing.T) {
+// TestPythonHangUp: where the daemon is gone, or has given up the environment, the
+// process ends too.
+func TestPythonHangUp(t *testing.T) {
 	t.Parallel()
 	e := start(t, "python3.11", map[string]string{"app.py": "def handler(e, c): return e"}, options{})
-	for _, body := range []string{"1", "2", "3"} {
-		<-e.asked
-		if got := e.invoke(body); got.body != body {
-			t.Fatalf("%s: %+v", body, got)
-		}
-		<-e.asked // it waits again: break its connection
-		e.server.CloseClientConnections()
+	if got := e.invoke("1"); got.body != "1" {
+		t.Fatalf("%+v", got)
 	}
-	if n := e.connections(); n < 3 {
-		t.Errorf("%d connections", n)
+	<-e.asked
+	<-e.asked
+	e.link.Close()
+	if code := e.ended(); code != 1 {
+		t.Errorf("exit code %d", code)
 	}
 }

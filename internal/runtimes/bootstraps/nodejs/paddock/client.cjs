@@ -1,219 +1,217 @@
-// The Runtime API over one keep-alive connection, one call at a time.
-// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+// Frames to and from the daemon, over the descriptor that the bootstrap is given.
+//
+// A frame is its kind (1 byte), the length of its fields (3 bytes), the length of
+// its body (4 bytes), the fields with line feeds between them, the body. The
+// kinds are listed where the other end is: internal/runtimeapi/link.go.
 "use strict";
 
+const fs = require("fs");
 const net = require("net");
 
-const BASE = "/2018-06-01/runtime/";
-const HEAD_END = Buffer.from("\r\n\r\n");
-const ERROR_TYPE = "Lambda-Runtime-Function-Error-Type";
-const ERROR_BODY = "Lambda-Runtime-Function-Error-Body";
+const HEAD = 8;
+const STARTED = Buffer.from("R\0\0\0\0\0\0\0");
+const NEXT = Buffer.from("N\0\0\0\0\0\0\0");
+const CHUNK = 64 * 1024;
 
 class Client {
-  constructor(address) {
-    const colon = address.lastIndexOf(":");
-    this.host = address;
-    this.target = {
-      host: address.slice(0, colon).replace(/^\[|\]$/g, ""),
-      port: Number(address.slice(colon + 1)),
-      noDelay: true,
+  constructor(descriptor) {
+    this.descriptor = descriptor;
+    this.waiting = null; // {resolve, reject} of who waits for a frame
+    this.arrived = []; // frames that nobody has waited for
+    this.lost = null; // the error that ended the connection
+    this.partial = null; // a frame of which some is here
+    this.filled = 0; // of it
+    this.queued = 0; // writes that the socket has not taken yet
+    this.socket = new net.Socket({
+      fd: descriptor,
+      readable: true,
+      writable: true,
+      onread: { buffer: Buffer.allocUnsafeSlow(CHUNK), callback: (length, buffer) => this.onData(buffer.subarray(0, length)) },
+    });
+    const lost = (error) => {
+      this.lost = this.lost || error || new Error("the daemon closed the connection");
+      if (this.waiting) this.take().reject(this.lost);
     };
-    this.socket = null;
-    this.received = [];
-    this.pending = null; // {resolve, reject} of the call that runs
+    this.socket.on("error", lost);
+    this.socket.on("end", lost);
+    this.socket.on("close", () => lost());
+    this.socket.resume(); // else there is no "end"
+    // It counts among what keeps the process alive only while a frame is awaited.
+    this.socket.unref();
   }
 
-  // Waits for an invocation: {headers (names in lower case), body (a Buffer)}.
-  async next() {
-    const response = await this.call(this.head("GET", "invocation/next", ""), "");
-    if (response.status !== 200) {
-      throw new Error(`the Runtime API answered ${response.status} to next: ${response.body}`);
-    }
-    return response;
+  // Waits to be told what function this is.
+  async boot() {
+    this.write(STARTED);
+    return JSON.parse((await this.frame()).body);
   }
 
-  // Hands in a result. Whether it was taken is for the daemon to report.
+  // Waits for an invocation: {fields (strings), body (a string)}.
+  next() {
+    this.write(NEXT);
+    return this.frame();
+  }
+
+  // Each of these returns nothing, or where the daemon is slow to take it a promise.
   respond(requestId, body) {
-    return this.post(`invocation/${requestId}/response`, "Content-Type: application/json\r\n", body);
+    return this.send("A", `${requestId}\napplication/json`, body);
   }
 
   fail(requestId, error) {
-    return this.post(`invocation/${requestId}/error`, errorHeaders(error), JSON.stringify(error));
+    return this.send("F", `${requestId}\n${oneLine(error.errorType)}`, JSON.stringify(error));
   }
 
   failInit(error) {
-    return this.post("init/error", errorHeaders(error), JSON.stringify(error));
-  }
-
-  post(path, headers, body) {
-    return this.call(this.head("POST", path, `${headers}Content-Length: ${Buffer.byteLength(body)}\r\n`), body);
+    return this.send("I", oneLine(error.errorType), JSON.stringify(error));
   }
 
   // Begins an answer of unknown length. write(data, done) and end(error) go on
-  // with it; end resolves when the daemon has taken it all, and tells of the
-  // error, if there is one, in trailers.
+  // with it; end resolves when all of it is on its way.
   stream(requestId, contentType) {
-    const socket = this.connected();
-    socket.write(
-      this.head(
-        "POST",
-        `invocation/${requestId}/response`,
-        `Lambda-Runtime-Function-Response-Mode: streaming\r\nContent-Type: ${contentType}\r\n` +
-          `Trailer: ${ERROR_TYPE}, ${ERROR_BODY}\r\nTransfer-Encoding: chunked\r\n`,
-      ),
-    );
-    const answered = this.answer();
-    answered.catch(() => {}); // whoever ends it hears of it
+    this.send("S", `${requestId}\n${oneLine(contentType)}`, "");
     return {
-      write(data, done) {
-        socket.cork();
-        socket.write(data.length.toString(16) + "\r\n");
-        socket.write(data);
-        socket.write("\r\n", done);
-        socket.uncork();
+      write: (data, done) => {
+        if (data.length < CHUNK) {
+          this.write(Buffer.concat([head("D", data.length), data]), done);
+        } else {
+          this.write(head("D", data.length));
+          this.write(data, done);
+        }
       },
-      end(error) {
-        const trailers = error
-          ? `${ERROR_TYPE}: ${headerText(error.errorType)}\r\n` +
-            `${ERROR_BODY}: ${Buffer.from(JSON.stringify(error)).toString("base64")}\r\n`
-          : "";
-        socket.write("0\r\n" + trailers + "\r\n");
-        return answered;
+      end: async (error) => {
+        if (error) await this.send("Z", oneLine(error.errorType), JSON.stringify(error));
+        else await this.send("Z", "", "");
+        this.socket.unref();
       },
     };
   }
 
-  head(method, path, headers) {
-    return `${method} ${BASE}${path} HTTP/1.1\r\nHost: ${this.host}\r\n${headers}\r\n`;
+  // Keeps the process alive until the stream that is about to begin has ended.
+  hold() {
+    this.socket.ref();
   }
 
-  async call(head, body) {
-    const reused = this.socket !== null;
-    try {
-      return await this.exchange(head, body);
-    } catch (error) {
-      if (!reused) throw error;
-      return this.exchange(head, body); // kept alive for too long: once more
-    }
-  }
-
-  exchange(head, body) {
-    const socket = this.connected();
-    // A short body shares a packet with its headers.
-    if (typeof body === "string" && body.length < 65536) {
-      socket.write(head + body);
-    } else {
-      socket.write(head);
-      socket.write(body);
-    }
-    return this.answer();
-  }
-
-  answer() {
+  send(kind, fields, body) {
+    const fieldsLength = Buffer.byteLength(fields);
+    const bodyLength = Buffer.byteLength(body);
+    const frame = Buffer.allocUnsafe(HEAD + fieldsLength + bodyLength);
+    frame.writeUInt32BE(fieldsLength, 0);
+    frame[0] = kind.charCodeAt(0);
+    frame.writeUInt32BE(bodyLength, 4);
+    frame.utf8Write(fields, HEAD, fieldsLength);
+    if (bodyLength > 0) frame.utf8Write(body, HEAD + fieldsLength, bodyLength);
+    if (this.write(frame)) return undefined;
     return new Promise((resolve, reject) => {
-      this.pending = { resolve, reject };
+      // Behind it in the queue.
+      this.socket.write("", (error) => (error ? reject(error) : resolve()));
     });
   }
 
-  // The connection, counted among what keeps the process alive until the call
-  // that it is wanted for has ended.
-  connected() {
-    if (this.socket === null) {
-      const socket = (this.socket = net.connect(this.target));
-      this.received = [];
-      socket.setNoDelay(true); // Node.js 16.15 and older ignore the option
-      socket.on("data", (data) => this.onData(data));
-      const lost = (error) => {
-        if (this.socket !== socket) return;
-        this.socket = null;
-        this.settle((pending) => pending.reject(error || new Error("the Runtime API closed the connection")));
-      };
-      socket.on("error", lost);
-      socket.on("close", () => lost());
+  // Writes, and tells whether all of it is gone already. done is called when it is.
+  write(data, done) {
+    if (this.queued === 0) {
+      // At once, where the socket takes it: a tenth of the way through the stream.
+      let sent = 0;
+      try {
+        sent = fs.writeSync(this.descriptor, data);
+      } catch (error) {
+        if (error.code !== "EAGAIN") {
+          this.socket.destroy(error);
+          if (done) done(error);
+          return true; // there is nothing to wait for
+        }
+      }
+      if (sent === data.length) {
+        if (done) process.nextTick(done);
+        return true;
+      }
+      data = data.subarray(sent);
     }
+    this.queued++;
+    this.socket.write(data, (error) => {
+      this.queued--;
+      if (done) done(error);
+    });
+    return false;
+  }
+
+  frame() {
+    if (this.arrived.length > 0) return Promise.resolve(this.arrived.shift());
+    if (this.lost) return Promise.reject(this.lost);
     this.socket.ref();
-    return this.socket;
+    return new Promise((resolve, reject) => {
+      this.waiting = { resolve, reject };
+    });
+  }
+
+  take() {
+    const waiting = this.waiting;
+    this.waiting = null;
+    this.socket.unref();
+    return waiting;
   }
 
   onData(data) {
-    this.received.push(data);
-    const response = this.parse();
-    if (response === null) return;
-    if (response.headers.connection === "close") {
-      this.socket.destroy();
-      this.socket = null;
-    } else {
-      this.socket.unref();
-    }
-    this.settle((pending) => pending.resolve(response));
-  }
-
-  settle(how) {
-    const pending = this.pending;
-    this.pending = null;
-    if (pending) how(pending);
-  }
-
-  // The response, once all of it is here, else null.
-  parse() {
-    if (this.wanted !== undefined) {
-      // Joined only when whole: joining at each packet takes quadratic time.
-      this.have += this.received[this.received.length - 1].length;
-      if (this.have < this.wanted) return null;
-    }
-    const all = this.received.length === 1 ? this.received[0] : Buffer.concat(this.received);
-    this.received = [all];
-    this.wanted = undefined;
-    const headEnd = all.indexOf(HEAD_END);
-    if (headEnd < 0) return null;
-    const [first, ...lines] = all.latin1Slice(0, headEnd).split("\r\n");
-    const headers = {};
-    for (const line of lines) {
-      const colon = line.indexOf(":");
-      headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
-    }
-    const start = headEnd + HEAD_END.length;
-    let body;
-    if (headers["transfer-encoding"] === "chunked") {
-      body = unchunk(all, start);
-      if (body === null) return null;
-    } else {
-      const end = start + Number(headers["content-length"] || 0);
-      if (all.length < end) {
-        this.wanted = end;
-        this.have = all.length;
-        return null;
+    let at = 0;
+    while (at < data.length) {
+      if (this.partial === null) {
+        if (data.length - at >= HEAD) {
+          const size = frameSize(data, at);
+          if (data.length - at >= size) {
+            this.give(data, at, size);
+            at += size;
+            continue;
+          }
+          this.partial = Buffer.allocUnsafeSlow(size);
+        } else {
+          this.partial = Buffer.allocUnsafeSlow(HEAD);
+        }
+        this.filled = 0;
       }
-      body = all.subarray(start, end);
+      const copied = data.copy(this.partial, this.filled, at);
+      this.filled += copied;
+      at += copied;
+      if (this.filled < this.partial.length) break;
+      const size = frameSize(this.partial, 0);
+      if (this.partial.length < size) {
+        const head = this.partial;
+        this.partial = Buffer.allocUnsafeSlow(size);
+        head.copy(this.partial);
+      } else {
+        const whole = this.partial;
+        this.partial = null;
+        this.give(whole, 0, size);
+      }
     }
-    this.received = [];
-    return { status: Number(first.split(" ")[1]), headers, body };
+    return true; // go on reading
+  }
+
+  give(data, at, size) {
+    const start = at + HEAD + data.readUIntBE(at + 1, 3);
+    const frame = {
+      fields: data.utf8Slice(at + HEAD, start).split("\n"),
+      body: data.utf8Slice(start, at + size),
+    };
+    if (this.waiting) this.take().resolve(frame);
+    else this.arrived.push(frame);
   }
 }
 
-// The content of a chunked body, or null while its end is not there.
-function unchunk(all, at) {
-  const chunks = [];
-  for (;;) {
-    const lineEnd = all.indexOf("\r\n", at);
-    if (lineEnd < 0) return null;
-    const size = parseInt(all.latin1Slice(at, lineEnd), 16);
-    if (size === 0) {
-      return all.indexOf(HEAD_END, lineEnd) < 0 ? null : Buffer.concat(chunks);
-    }
-    at = lineEnd + 2;
-    if (all.length < at + size + 2) return null;
-    chunks.push(all.subarray(at, at + size));
-    at += size + 2;
-  }
+function frameSize(data, at) {
+  return HEAD + data.readUIntBE(at + 1, 3) + data.readUInt32BE(at + 4);
 }
 
-function errorHeaders(error) {
-  return `Content-Type: application/json\r\n${ERROR_TYPE}: ${headerText(error.errorType)}\r\n`;
+// The head of a frame without fields.
+function head(kind, bodyLength) {
+  const frame = Buffer.alloc(HEAD);
+  frame[0] = kind.charCodeAt(0);
+  frame.writeUInt32BE(bodyLength, 4);
+  return frame;
 }
 
-// The type may be any string that a function gives its errors as a name.
-function headerText(text) {
+// A field is one line. An error's type may be any string that a function gives
+// its errors as a name.
+function oneLine(text) {
   return String(text).replace(/[^\x20-\x7e]/g, "?");
 }
 

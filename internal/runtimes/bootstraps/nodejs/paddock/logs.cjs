@@ -11,14 +11,17 @@ const { toError, logText } = require("./errors.cjs");
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 const TEXT_FRAME = 0xa55a0003;
 
-const json = (process.env.AWS_LAMBDA_LOG_FORMAT || "").toUpperCase() === "JSON";
-const descriptor = process.env._LAMBDA_TELEMETRY_LOG_FD;
-delete process.env._LAMBDA_TELEMETRY_LOG_FD;
+let json = false;
+let descriptor;
 
 // That of the invocation that runs.
 const current = { requestId: undefined, tenantId: undefined };
 
+// Reads the environment, and makes the console what a function expects.
 function patchConsole() {
+  json = (process.env.AWS_LAMBDA_LOG_FORMAT || "").toUpperCase() === "JSON";
+  descriptor = process.env._LAMBDA_TELEMETRY_LOG_FD;
+  delete process.env._LAMBDA_TELEMETRY_LOG_FD;
   const least = LEVELS.indexOf((process.env.AWS_LAMBDA_LOG_LEVEL || "TRACE").toUpperCase());
   LEVELS.forEach((level, rank) => {
     console[level.toLowerCase()] = rank < least ? () => {} : (...args) => log(level, args);

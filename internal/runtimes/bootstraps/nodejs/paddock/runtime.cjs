@@ -11,26 +11,29 @@ const logs = require("./logs.cjs");
 
 const env = process.env;
 
-// The identifier decides, not the Node.js that runs it: it may be the nearest.
-const release = /nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV || "") || [null, process.versions.node.split(".")[0]];
-const modern = Number(release[1]) >= 24;
+// Whether the function's runtime is nodejs24.x or newer. The identifier decides,
+// not the Node.js that runs it: it may be the nearest.
+let modern;
 
 const CALLBACK_REFUSED =
   "ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. " +
   "You need to modify this function to use a supported handler signature to use Node.js 24 or later. " +
   "For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.";
 
-const client = new Client(env.AWS_LAMBDA_RUNTIME_API);
+let client;
 
 // How an error outside the handler is reported: by the phase that runs. Until the
-// first invocation that is init, on a connection of its own, because the other one
-// may be waiting for the invocation already.
-let reportCrash = (error) => new Client(env.AWS_LAMBDA_RUNTIME_API).failInit(report(error));
+// first invocation that is init.
+let reportCrash = (error) => client.failInit(report(error));
 
 // What happens when nothing is left to do: see callbackWaitsForEmptyEventLoop.
 let whenIdle = null;
 
 async function main() {
+  const [descriptor, ahead] = process.argv.splice(2);
+  client = new Client(Number(descriptor));
+  if (ahead === "ahead") await loadAhead();
+  prepare(await client.boot());
   logs.patchConsole();
   if (modern) {
     logs.current.requestId = "-";
@@ -60,15 +63,36 @@ async function main() {
   }
   const handle = streaming ? handleStream : modern ? handleModern : handleClassic;
   const iterate = async () => {
-    const { headers, body } = await client.next();
-    begin(headers);
-    handle(handler, headers, body, () => {
+    const { fields, body } = await client.next();
+    begin(fields);
+    handle(handler, fields, body, () => {
       reportCrash = () => undefined; // no invocation runs that it could be told of
       setImmediate(loop);
     });
   };
   const loop = () => iterate().catch(fatal);
   loop();
+}
+
+// Does before the function is known what would take it time later.
+async function loadAhead() {
+  for (const name of ["buffer", "crypto", "events", "http", "https", "stream", "timers", "url", "zlib"]) require(name);
+  require("./stream.cjs");
+  // The loader of ES modules is made when it is first used.
+  await import("data:text/javascript,");
+}
+
+// Makes the process what a function expects to find.
+function prepare(boot) {
+  if (boot.env) {
+    // Else this process was started with it.
+    for (const name of Object.keys(env)) if (!(name in boot.env)) delete env[name];
+    for (const [name, value] of Object.entries(boot.env)) if (env[name] !== value) env[name] = value;
+    process.chdir(boot.dir);
+    require("module")._initPaths(); // NODE_PATH
+  }
+  const release = /nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV || "") || [null, process.versions.node.split(".")[0]];
+  modern = Number(release[1]) >= 24;
 }
 
 let crashing = false;
@@ -96,10 +120,9 @@ function installGlobals() {
   };
 }
 
-function begin(headers) {
-  logs.current.requestId = headers["lambda-runtime-aws-request-id"];
-  logs.current.tenantId = headers["lambda-runtime-aws-tenant-id"];
-  const trace = headers["lambda-runtime-trace-id"];
+function begin([requestId, , , trace, , , tenantId]) {
+  logs.current.requestId = requestId;
+  logs.current.tenantId = tenantId || undefined;
   if (trace) env._X_AMZN_TRACE_ID = trace;
   else delete env._X_AMZN_TRACE_ID;
 }
@@ -121,16 +144,12 @@ function serialize(result) {
 }
 
 // Ends an invocation with a result or an error, then asks for the next one.
-async function finish(requestId, error, result, next) {
+function finish(requestId, error, result, next) {
   whenIdle = null;
-  try {
-    const posted = post(requestId, error, result);
-    reportCrash = () => posted; // too late for another answer
-    await posted;
-  } catch (failure) {
-    fatal(failure);
-  }
-  next();
+  const posted = post(requestId, error, result);
+  reportCrash = () => posted; // too late for another answer
+  if (posted === undefined) next();
+  else posted.then(next, fatal);
 }
 
 function post(requestId, error, result) {
@@ -152,8 +171,8 @@ function fatal(error) {
 }
 
 // nodejs16.x to nodejs22.x.
-function handleClassic(handler, headers, body, next) {
-  const requestId = headers["lambda-runtime-aws-request-id"];
+function handleClassic(handler, fields, body, next) {
+  const [requestId] = fields;
   reportCrash = (error) => client.fail(requestId, report(error));
   let waits = true;
   let finished = false;
@@ -185,7 +204,7 @@ function handleClassic(handler, headers, body, next) {
   // A handler that neither answers nor leaves anything to wait for.
   whenIdle = () => done(null, null);
   try {
-    Object.assign(context, describe(headers));
+    Object.assign(context, describe(fields));
     const result = handler(JSON.parse(body), context, callback);
     if (isPromise(result)) result.then(context.succeed, context.fail);
   } catch (error) {
@@ -194,24 +213,24 @@ function handleClassic(handler, headers, body, next) {
 }
 
 // nodejs24.x and newer.
-async function handleModern(handler, headers, body, next) {
-  const requestId = headers["lambda-runtime-aws-request-id"];
+async function handleModern(handler, fields, body, next) {
+  const [requestId] = fields;
   let result;
   try {
-    result = await handler(JSON.parse(body), describe(headers));
+    result = await handler(JSON.parse(body), describe(fields));
   } catch (error) {
     return finish(requestId, error === undefined || error === null ? new Error(String(error)) : error, undefined, next);
   }
   return finish(requestId, undefined, result, next);
 }
 
-async function handleStream(handler, headers, body, next) {
+async function handleStream(handler, fields, body, next) {
   const { ResponseStream } = require("./stream.cjs");
-  const stream = new ResponseStream(client, headers["lambda-runtime-aws-request-id"], loader.highWaterMark(handler));
+  const stream = new ResponseStream(client, fields[0], loader.highWaterMark(handler));
   reportCrash = (error) => stream.close(error);
   let waits = !modern;
   try {
-    const context = describe(headers);
+    const context = describe(fields);
     if (!modern) {
       Object.defineProperty(context, "callbackWaitsForEmptyEventLoop", {
         enumerable: true,

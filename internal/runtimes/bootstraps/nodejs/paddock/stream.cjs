@@ -12,11 +12,11 @@ class ResponseStream extends Writable {
   constructor(client, requestId, highWaterMark) {
     super({ highWaterMark });
     this.on("error", () => {}); // the handler's own failure is what gets reported
-    client.connected(); // the process stays alive until something ends the stream
+    client.hold(); // the process stays alive until something ends the stream
     this.open = (contentType) => client.stream(requestId, contentType);
     this.contentType = "application/octet-stream";
     this.wire = null;
-    this.answered = null; // the daemon's answer, once the wire has ended
+    this.answered = null; // settled once the wire has ended
   }
 
   setContentType(contentType) {

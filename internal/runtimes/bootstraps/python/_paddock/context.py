@@ -35,15 +35,23 @@ class ClientContext(_Record):
     __slots__ = ("custom", "env", "client")
 
 
-# Read once: these hold for the life of the environment, whatever a function does
-# to its os.environ.
-_FIXED = {
-    "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
-    "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
-    "memory_limit_in_mb": os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-    "log_group_name": os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME"),
-    "log_stream_name": os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME"),
-}
+_FIXED = {}
+
+
+def configure():
+    """Reads the environment.
+
+    Once: what is there holds for the life of the environment, whatever a function
+    does to its os.environ.
+    """
+    for name, variable in (
+        ("function_name", "AWS_LAMBDA_FUNCTION_NAME"),
+        ("function_version", "AWS_LAMBDA_FUNCTION_VERSION"),
+        ("memory_limit_in_mb", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        ("log_group_name", "AWS_LAMBDA_LOG_GROUP_NAME"),
+        ("log_stream_name", "AWS_LAMBDA_LOG_STREAM_NAME"),
+    ):
+        _FIXED[name] = os.environ.get(variable)
 
 
 class LambdaContext:

@@ -12,17 +12,24 @@ import time
 
 _TEXT_FRAME = (0xA55A0003).to_bytes(4, "big")
 
-_descriptor = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
-if _descriptor is not None:
-    _descriptor = int(_descriptor)
-    os.set_inheritable(_descriptor, False)
-
-json_format = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
-_level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper().replace("TRACE", "DEBUG").replace("FATAL", "CRITICAL")
+_descriptor = None
+json_format = False
+_level = ""
 
 # Those of the invocation that runs.
 request_id = None
 tenant_id = None
+
+
+def configure():
+    """Reads the environment."""
+    global _descriptor, json_format, _level
+    _descriptor = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
+    if _descriptor is not None:
+        _descriptor = int(_descriptor)
+        os.set_inheritable(_descriptor, False)
+    json_format = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+    _level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper().replace("TRACE", "DEBUG").replace("FATAL", "CRITICAL")
 
 
 def write(text):
@@ -96,7 +103,7 @@ def _after(loader, then):
 
 
 def install():
-    if "logging" in sys.modules:  # a .pth file of the host's Python was first
+    if "logging" in sys.modules:  # imported ahead, or by a .pth file of the host's Python
         _set_up(sys.modules["logging"])
     else:
         sys.meta_path.insert(0, Hook())

@@ -34,7 +34,13 @@ def _ascii_only():
     return release.isdigit() and int(release) < 12
 
 
-_encoder = _Encoder(ensure_ascii=_ascii_only())
+_encoder = _Encoder()
+
+
+def configure():
+    """Reads the environment."""
+    global _encoder
+    _encoder = _Encoder(ensure_ascii=_ascii_only())
 
 
 def encode(value):

@@ -3,9 +3,8 @@
 import os
 import sys
 
-from . import logs, marshal
+from . import context, logs, marshal
 from .client import Client
-from .context import LambdaContext
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -20,10 +19,15 @@ class Fault(Exception):
 
 
 def main():
-    opt = sys.argv[1]
+    # Inherited by what the function starts it would be of no use there.
+    descriptor = int(sys.argv[1])
+    os.set_inheritable(descriptor, False)
+    ahead = "ahead" in sys.argv[2:]
     del sys.argv[1:]
-    _prepare(opt)
-    client = Client(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    client = Client(descriptor)
+    if ahead:
+        _import_ahead()
+    _prepare(marshal.decode(client.boot()))
     try:
         handler = load(os.environ["_HANDLER"])
     except Exception as error:  # sys.exit and the like end the process
@@ -33,12 +37,33 @@ def main():
         client.fail_init(report["errorType"], _to_bytes(report))
         sys.exit(1)
     while True:
-        headers, body = client.next()
-        invoke(client, handler, headers, body)
+        fields, body = client.next()
+        invoke(client, handler, fields, body)
 
 
-def _prepare(opt):
+def _import_ahead():
+    """Does before the function is known what would take it time later.
+
+    Only what most functions import, and what has no setting in the environment.
+    """
+    import base64, collections, copy, datetime, functools, importlib.machinery, inspect, io, json, logging, math, re, site, time, traceback, typing, urllib.parse, uuid  # noqa: E401, F401
+
+    from . import jsonlog  # noqa: F401
+
+    # What runs for the first time is slower: the errors' way, too.
+    describe(Fault("Unknown", ""), "")
+    marshal.encode(marshal.decode(b'{"a": [1, 2.5, "b", null, true]}'))
+
+
+def _prepare(boot):
     """Makes the interpreter what a function expects to find."""
+    if "env" in boot:  # else this process was started with it
+        os.environ.clear()
+        os.environ.update(boot["env"])
+        os.chdir(boot["dir"])
+    logs.configure()
+    marshal.configure()
+    context.configure()
     sys.dont_write_bytecode = True  # the function's folder is read-only on Lambda
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
@@ -50,7 +75,7 @@ def _prepare(opt):
     if "PYTHONPATH" not in os.environ:
         os.environ["PYTHONPATH"] = runtime_dir
         release = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("_")[2]
-        places += [os.path.join(opt, "python/lib", release, "site-packages"), os.path.join(opt, "python")]
+        places += [os.path.join(boot["opt"], "python/lib", release, "site-packages"), os.path.join(boot["opt"], "python")]
     sys.path[0:1] = places + [runtime_dir]
     import site
 
@@ -85,25 +110,24 @@ def load(name):
         raise Fault("HandlerNotFound", "Handler '%s' missing on module '%s'" % (function_name, module_name)) from None
 
 
-def invoke(client, handler, headers, body):
-    request_id = headers["lambda-runtime-aws-request-id"]
+def invoke(client, handler, fields, body):
+    request_id, deadline, arn, trace, client_context, identity, tenant_id = fields
     logs.request_id = request_id
-    logs.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
-    trace = headers.get("lambda-runtime-trace-id")
-    if trace is not None:
+    logs.tenant_id = tenant_id or None
+    if trace:
         os.environ["_X_AMZN_TRACE_ID"] = trace
     else:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
     try:
-        context = LambdaContext(
+        about = context.LambdaContext(
             request_id,
-            headers.get("lambda-runtime-invoked-function-arn"),
-            int(headers.get("lambda-runtime-deadline-ms", 0)),
-            _json_header(headers, "lambda-runtime-client-context", "Client Context"),
-            _json_header(headers, "lambda-runtime-cognito-identity", "Cognito Identity"),
+            arn,
+            int(deadline),
+            _json_field(client_context, "Client Context"),
+            _json_field(identity, "Cognito Identity"),
             logs.tenant_id,
         )
-        result, content_type = _marshal(handler(_unmarshal(headers, body), context))
+        result, content_type = _marshal(handler(_unmarshal(body), about))
     except Exception as error:
         report = describe(error, request_id)
         # Let go of the frames, and of all that the handler's variables hold.
@@ -124,20 +148,16 @@ def _flush():
             pass  # the function closed or replaced it
 
 
-def _json_header(headers, name, title):
-    # Headers come as Latin-1, the JSON in them is UTF-8.
-    text = headers.get(name)
+def _json_field(text, title):
     if not text:
         return None
     try:
-        return marshal.decode(text.encode("latin-1"))
+        return marshal.decode(text)
     except ValueError as error:
         raise Fault("LambdaContextUnmarshalError", "Unable to parse %s JSON: %s" % (title, error)) from None
 
 
-def _unmarshal(headers, body):
-    if headers.get("content-type", "application/json") != "application/json":
-        return body
+def _unmarshal(body):
     try:
         return marshal.decode(body)
     except ValueError as error:
