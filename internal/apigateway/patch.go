@@ -40,9 +40,16 @@ func (t patchTable) apply(ops []*api.PatchOperation) error {
 	})
 }
 
-// applyTersely is apply for the resources whose errors name only the path.
+// applyTersely is apply for the resources whose errors name no alternatives:
+// an unknown path, or the operations that a known one has.
 func (t patchTable) applyTersely(ops []*api.PatchOperation) error {
-	return t.applyOr(ops, func(_, path string) error { return badRequest("Invalid patch path %s", path) })
+	return t.applyOr(ops, func(op, path string) error {
+		p, _ := t.find(path)
+		if p == nil {
+			return badRequest("Invalid patch path %s", path)
+		}
+		return badRequest("Invalid patch operation specified. Must be one of: [%s]", strings.Join(p.operations(), ", "))
+	})
 }
 
 // applyOr is apply with an error of the caller's own for what the table lacks.
@@ -52,11 +59,11 @@ func (t patchTable) applyOr(ops []*api.PatchOperation, unknown func(op, path str
 		if err != nil {
 			return err
 		}
-		fn, name := t.find(op, path)
-		if fn == nil {
+		p, name := t.find(path)
+		if p == nil || p.function(op) == nil {
 			return unknown(op, path)
 		}
-		if err := fn(name, value); err != nil {
+		if err := p.function(op)(name, value); err != nil {
 			return err
 		}
 	}
@@ -89,15 +96,25 @@ func (p *patchPath) function(op string) func(name, value string) error {
 	return nil
 }
 
-// find returns what carries op out for path, and the name in the path. A path
-// without a name goes before one with.
-func (t patchTable) find(op, path string) (fn func(name, value string) error, name string) {
-	if i := slices.IndexFunc(t, func(p patchPath) bool { return p.path == path }); i >= 0 {
-		return t[i].function(op), ""
+func (p *patchPath) operations() []string {
+	var out []string
+	for _, op := range []string{"add", "replace", "remove"} {
+		if p.function(op) != nil {
+			out = append(out, op)
+		}
 	}
-	for _, p := range t {
-		if name, ok := matchPatchPath(p.path, path); ok {
-			return p.function(op), name
+	return out
+}
+
+// find returns the entry for a path, or nil, and the name in the path. A path
+// without a name goes before one with.
+func (t patchTable) find(path string) (p *patchPath, name string) {
+	if i := slices.IndexFunc(t, func(p patchPath) bool { return p.path == path }); i >= 0 {
+		return &t[i], ""
+	}
+	for i := range t {
+		if name, ok := matchPatchPath(t[i].path, path); ok {
+			return &t[i], name
 		}
 	}
 	return nil, ""
@@ -141,44 +158,60 @@ func clearText(to *string) func(name, value string) error {
 	}
 }
 
-// setEntry is a patch function that sets an entry of a map.
-func setEntry(to *map[string]string) func(name, value string) error {
-	return func(name, value string) error {
-		if *to == nil {
-			*to = map[string]string{}
-		}
-		(*to)[name] = value
-		return nil
-	}
-}
-
-// removeEntry is a patch function that removes an entry of a map: missing is
-// the error's text where it is not there.
-func removeEntry[T any](from *map[string]T, missing string) func(name, value string) error {
-	return func(name, _ string) error {
-		if _, ok := (*from)[name]; !ok {
-			return notFound("%s", missing)
-		}
-		delete(*from, name)
-		return nil
-	}
-}
-
-// setBool is a patch function that sets a switch.
+// setBool is a patch function that sets a switch: as at AWS, whatever is not
+// "true" is false.
 func setBool(to *bool) func(name, value string) error {
 	return func(_, value string) error {
-		b, err := patchBool(value)
-		*to = b
-		return err
+		*to = strings.EqualFold(value, "true")
+		return nil
 	}
 }
 
-func patchBool(value string) (bool, error) {
-	switch strings.ToLower(value) {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
+// entries makes the patch functions of a map whose paths are
+// "/{prefix}/{name}": check may refuse an entry, and missing is the error's text
+// where an entry is to be replaced or removed that is not there.
+func entries[T any](path string, m *map[string]T, missing string, parse func(name, value string) (T, error)) patchPath {
+	set := func(name, value string) error {
+		v, err := parse(name, value)
+		if err != nil {
+			return err
+		}
+		if *m == nil {
+			*m = map[string]T{}
+		}
+		(*m)[name] = v
+		return nil
 	}
-	return false, badRequest("Invalid boolean value specified: %s", value)
+	return patchPath{
+		path: path + "/{name}",
+		add:  set,
+		replace: func(name, value string) error {
+			if _, ok := (*m)[name]; !ok {
+				return notFound("%s", missing)
+			}
+			return set(name, value)
+		},
+		remove: func(name, _ string) error {
+			if _, ok := (*m)[name]; !ok {
+				return notFound("%s", missing)
+			}
+			if delete(*m, name); len(*m) == 0 {
+				*m = nil
+			}
+			return nil
+		},
+	}
 }
+
+// anyText takes an entry as it is.
+func anyText(_, value string) (string, error) { return value, nil }
+
+// anyBool reads a switch as setBool does.
+func anyBool(_, value string) (bool, error) { return strings.EqualFold(value, "true"), nil }
+
+// The names of parameters and the content types of templates and models, where
+// one is to be replaced or removed that is not there.
+const (
+	noSuchParameter   = "Invalid parameter name specified"
+	noSuchContentType = "Content-Type specified was not found"
+)
