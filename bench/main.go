@@ -22,7 +22,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds of each comparison")
 	length := flag.Duration("length", 3*time.Second, "of one measurement under load")
 	sandbox := flag.String("sandbox", "auto", "Paddock's --sandbox")
-	only := flag.String("only", "", "measure only this: start, warm, cold, burst, layers or control")
+	only := flag.String("only", "", "measure only this: start, warm, cold, burst, layers, sandbox or control")
 	flag.Parse()
 	if err := run(*paddock, *sandbox, *only, *rounds, *length); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -51,7 +51,7 @@ func run(paddock, sandbox, only string, rounds int, length time.Duration) error 
 	for _, m := range []struct {
 		name string
 		run  func() error
-	}{{"start", b.start}, {"warm", b.warm}, {"cold", b.cold}, {"burst", b.burst}, {"layers", b.layers}, {"control", b.control}} {
+	}{{"start", b.start}, {"warm", b.warm}, {"cold", b.cold}, {"burst", b.burst}, {"layers", b.layers}, {"sandbox", b.sandboxes}, {"control", b.control}} {
 		if only != "" && only != m.name {
 			continue
 		}
@@ -61,7 +61,7 @@ func run(paddock, sandbox, only string, rounds int, length time.Duration) error 
 		}
 	}
 	if !measured {
-		return fmt.Errorf("-only %s: there is start, warm, cold, burst, layers and control", only)
+		return fmt.Errorf("-only %s: there is start, warm, cold, burst, layers, sandbox and control", only)
 	}
 	return nil
 }

@@ -239,6 +239,20 @@ func errorOfName(id string) error {
 	return fmt.Errorf("sandbox: %q is no ID of an environment", id)
 }
 
+// Settle returns when all that the driver prepares in the background is ready,
+// and nothing more is done until something is used: for measurements.
+func (d *Driver) Settle() {
+	if d.shells != nil {
+		d.shells.settle() // it takes from the others
+	}
+	if d.spaces != nil {
+		d.spaces.settle()
+	}
+	if d.disks != nil {
+		d.disks.stock.settle()
+	}
+}
+
 // Close implements sandbox.Driver. The driver makes no sandbox after it.
 func (d *Driver) Close() error {
 	d.mu.Lock()

@@ -14,39 +14,14 @@ import (
 )
 
 var drivers = sandboxtest.Drivers{
-	"private": func() (sandbox.Driver, error) { return settled(New(Options{Network: NetworkPrivate})) },
-	"host":    func() (sandbox.Driver, error) { return settled(New(Options{Network: NetworkHost})) },
-	"none":    func() (sandbox.Driver, error) { return settled(New(Options{Network: NetworkNone})) },
+	"private": func() (sandbox.Driver, error) { return New(Options{Network: NetworkPrivate}) },
+	"host":    func() (sandbox.Driver, error) { return New(Options{Network: NetworkHost}) },
+	"none":    func() (sandbox.Driver, error) { return New(Options{Network: NetworkNone}) },
 	// As on hosts that have no cgroups for us, where signals stop processes.
 	"without cgroups": func() (sandbox.Driver, error) {
-		return settled(newDriver(Options{Network: NetworkNone}, func() (hierarchy, error) { return noHierarchy{}, nil }))
+		return newDriver(Options{Network: NetworkNone}, func() (hierarchy, error) { return noHierarchy{}, nil })
 	},
-	"version 2": func() (sandbox.Driver, error) { return settled(newDriver(Options{Network: NetworkHost}, findCgroup2)) },
-}
-
-// settling is a driver whose stocks can be waited for.
-type settling struct{ *Driver }
-
-func settled(driver sandbox.Driver, err error) (sandbox.Driver, error) {
-	if err != nil {
-		return nil, err
-	}
-	return settling{driver.(*Driver)}, nil
-}
-
-// Settle implements sandboxtest.Settler.
-func (s settling) Settle() {
-	await(s.shells) // it takes from the others
-	await(s.spaces)
-	if s.disks != nil {
-		await(s.disks.stock)
-	}
-}
-
-func await[T any](s *stock[T]) {
-	for s != nil && len(s.ready) < cap(s.ready) {
-		<-s.full
-	}
+	"version 2": func() (sandbox.Driver, error) { return newDriver(Options{Network: NetworkHost}, findCgroup2) },
 }
 
 func TestMain(m *testing.M) { os.Exit(sandboxtest.Main(m, drivers)) }

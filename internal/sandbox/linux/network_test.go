@@ -554,7 +554,7 @@ func BenchmarkSpace(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			driver := made.(settling)
+			driver := made.(*Driver)
 			driver.Settle()
 			for b.Loop() {
 				fd, err := driver.spaces.make()

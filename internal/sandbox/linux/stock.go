@@ -19,7 +19,7 @@ type stock[T any] struct {
 	drop  func(T) // frees one that nobody took
 	ready chan T
 	used  chan struct{} // wakes fill
-	full  chan struct{} // tells tests, where they listen, that fill has nothing to do
+	full  chan struct{} // tells settle that fill has nothing to do
 	done  chan struct{}
 	ended chan struct{}
 }
@@ -93,6 +93,13 @@ func (s *stock[T]) pause() {
 		case <-s.done:
 			return
 		}
+	}
+}
+
+// settle returns when the stock is full: never where it cannot be filled.
+func (s *stock[T]) settle() {
+	for len(s.ready) < cap(s.ready) {
+		<-s.full
 	}
 }
 
