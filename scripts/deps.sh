@@ -9,6 +9,7 @@ mkdir -p .deps/bin
 GOLANGCI=v2.15.0
 BOTOCORE=1.43.11
 AWSCLI=1.45.11
+OAS_EXAMPLES=8.2.2
 MAVEN_DEPENDENCY=3.8.1
 
 say() { printf '%s\n' "$*" >&2; }
@@ -74,6 +75,16 @@ kafka() {
   stamp kafka "$(cat test/kafka/broker/pom.xml)"
 }
 
+# OpenAPI documents of others (the OpenAPI Initiative's and ReadMe's, MIT).
+openapi_examples() {
+  local want="@readme/oas-examples@$OAS_EXAMPLES"
+  stamped openapi-examples "$want" && return
+  say "installing OpenAPI documents into .deps/openapi-examples"
+  mkdir -p .deps/openapi-examples
+  npm install --silent --no-progress --no-save --ignore-scripts --prefix .deps/openapi-examples "$want" >/dev/null
+  stamp openapi-examples "$want"
+}
+
 case "${1:-test}" in
 run) interpreters ;;
 lint) lint ;;
@@ -93,6 +104,7 @@ test)
   scripts/fetch-protocol-tests.sh
   kafka
   clients
+  openapi_examples
   lint
   ;;
 *)

@@ -24,7 +24,7 @@ func mustRead(t *testing.T, text string, o ReadOptions) *Document {
 	o.APIID, o.NewID = "abc", ids()
 	d, err := Read([]byte(text), o)
 	if err != nil {
-		t.Fatalf("%v\nin:\n%s", err, text)
+		t.Fatalf("%v\nin:\n%.300s", err, text)
 	}
 	return d
 }
@@ -109,7 +109,7 @@ func roundTrip(t *testing.T, text string) {
 			t.Fatal(err)
 		}
 		if got := plain(t, mustRead(t, string(out), ReadOptions{})); got != want {
-			t.Errorf("yaml %v: %s\nwritten as\n%s", yaml, firstDifference(want, got), out)
+			t.Errorf("yaml %v: %s\nwritten as\n%.2000s", yaml, firstDifference(want, got), out)
 		}
 	}
 }
@@ -129,7 +129,14 @@ func firstDifference(want, got string) string {
 const examples = "../../../.deps/openapi-examples/node_modules/@readme/oas-examples"
 
 // refused are those examples that API Gateway does not take, and why.
-var refused = map[string]string{}
+var refused = map[string]string{
+	"3.0/circular-paths":               "Model reference must be in canonical form",
+	"3.0/parameters-style":             "Unable to create resource at path '/cookies#formNonExploded'",
+	"3.0/readme-legacy":                "Model name must be alphanumeric: error_APIKEY_EMPTY",
+	"3.0/schema-additional-properties": "Model name must be alphanumeric: ref-with-ref",
+	"3.0/schema-deprecated":            "Model name must be alphanumeric: Tag_deprecated",
+	"3.0/schema-types":                 "Model name must be alphanumeric: string_enum",
+}
 
 func TestDocumentsOfOthersComeBackTheSame(t *testing.T) {
 	if _, err := os.Stat(examples); err != nil {

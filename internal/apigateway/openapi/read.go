@@ -66,8 +66,9 @@ func (r *reader) warn(format string, args ...any) {
 }
 
 func (r *reader) fail(format string, args ...any) {
-	if len(r.errs) < maxMessages {
-		r.errs = append(r.errs, fmt.Sprintf(format, args...))
+	m := fmt.Sprintf(format, args...)
+	if len(r.errs) < maxMessages && !slices.Contains(r.errs, m) {
+		r.errs = append(r.errs, m)
 	}
 }
 
