@@ -3,14 +3,14 @@
 //	DIR/lock         held while a process has the folder open; its PID inside
 //	DIR/state.db     documents and small blobs (SQLite)
 //	DIR/logs.db      log events (SQLite)
-//	DIR/messages.db  queues (SQLite)
+//	DIR/messages/    queues (a journal)
 //	DIR/blobs/       large blobs
 //
 // Documents and small blobs are in one database so that creating a function
 // shares commits with others; log events, of which there are many more and
 // which nobody waits for, have their own, so that no batch of them stands
-// before a write of a document; and so do messages, of which each is written
-// several times. See docs/decisions/0001-sqlite-and-files.md.
+// before a write of a document. Messages, of which each is written several times,
+// have a journal. See docs/decisions/0001-sqlite-and-files.md.
 package local
 
 import (
@@ -24,6 +24,7 @@ import (
 
 	"github.com/paddock-run/paddock/internal/store"
 	"github.com/paddock-run/paddock/internal/store/blobfile"
+	"github.com/paddock-run/paddock/internal/store/journal"
 	"github.com/paddock-run/paddock/internal/store/sqlite"
 )
 
@@ -35,8 +36,9 @@ type State struct {
 	Logs      store.Logs
 	Messages  store.Messages
 
-	lock                  *lock
-	state, logs, messages *sqlite.DB
+	lock        *lock
+	state, logs *sqlite.DB
+	messages    *journal.Journal
 	// In the order of Reset.
 	resets []func(context.Context) error
 
@@ -67,13 +69,10 @@ func Open(dir string) (_ *State, err error) {
 
 	// All at once: each waits for the disk a few times.
 	var logs *sqlite.Logs
-	var messages *sqlite.Messages
 	var logsErr, messagesErr error
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if s.messages, messagesErr = sqlite.Open(filepath.Join(dir, "messages.db")); messagesErr == nil {
-			messages, messagesErr = sqlite.NewMessages(s.messages)
-		}
+		s.messages, messagesErr = journal.Open(filepath.Join(dir, "messages"), journal.Options{})
 	})
 	wg.Go(func() {
 		if s.logs, logsErr = sqlite.Open(filepath.Join(dir, "logs.db")); logsErr == nil {
@@ -85,8 +84,8 @@ func Open(dir string) (_ *State, err error) {
 	if err := errors.Join(err, logsErr, messagesErr); err != nil {
 		return nil, err
 	}
-	s.Documents, s.Blobs, s.Logs, s.Messages = documents, blobs, logs, messages
-	s.resets = []func(context.Context) error{documents.Reset, messages.Reset, logs.Reset}
+	s.Documents, s.Blobs, s.Logs, s.Messages = documents, blobs, logs, s.messages
+	s.resets = []func(context.Context) error{documents.Reset, s.messages.Reset, logs.Reset}
 	return s, nil
 }
 
@@ -148,7 +147,10 @@ func (s *State) Reset(ctx context.Context) error {
 func (s *State) Close() error {
 	s.close.Do(func() {
 		var errs []error
-		for _, db := range []*sqlite.DB{s.state, s.logs, s.messages} {
+		if s.messages != nil {
+			errs = append(errs, s.messages.Close())
+		}
+		for _, db := range []*sqlite.DB{s.state, s.logs} {
 			if db != nil {
 				errs = append(errs, db.Close())
 			}

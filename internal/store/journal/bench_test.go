@@ -1,16 +1,37 @@
-package sqlite
+package journal
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/store"
 )
 
-func fill(b *testing.B, m *Messages, queue string, ordered bool, n int) {
+// concurrently calls do from so many goroutines, b.N times in all.
+func concurrently(b *testing.B, clients int, do func(i int64) error) {
+	b.Helper()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for range clients {
+		wg.Go(func() {
+			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+				if err := do(i); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+}
+
+func fill(b *testing.B, m *Journal, queue string, ordered bool, n int) {
 	b.Helper()
 	for sent := 0; sent < n; sent += 1000 {
 		batch := make([]store.NewMessage, min(1000, n-sent))
@@ -36,14 +57,14 @@ func BenchmarkMessages(b *testing.B) {
 			name := func(op string) string { return fmt.Sprintf("%s/ordered=%t/clients=%d", op, ordered, clients) }
 			lease := store.LeaseRequest{Queue: "q", Ordered: ordered, Max: 1, Visibility: time.Hour}
 			b.Run(name("send"), func(b *testing.B) {
-				m := newMessages(b, openDB(b, filepath.Join(b.TempDir(), "messages.db")))
+				m := open(b, b.TempDir(), Options{})
 				concurrently(b, clients, func(i int64) error {
 					_, err := m.Send(b.Context(), "q", ordered, []store.NewMessage{benchMessage(i)})
 					return err
 				})
 			})
 			b.Run(name("lease"), func(b *testing.B) {
-				m := newMessages(b, openDB(b, filepath.Join(b.TempDir(), "messages.db")))
+				m := open(b, b.TempDir(), Options{})
 				for i := range (b.N + 999) / 1000 { // groups have one message each: none is locked
 					batch := make([]store.NewMessage, 1000)
 					for j := range batch {
@@ -62,7 +83,7 @@ func BenchmarkMessages(b *testing.B) {
 				})
 			})
 			b.Run(name("roundtrip"), func(b *testing.B) {
-				m := newMessages(b, openDB(b, filepath.Join(b.TempDir(), "messages.db")))
+				m := open(b, b.TempDir(), Options{})
 				concurrently(b, clients, func(i int64) error {
 					return roundTrip(b, m, lease, store.NewMessage{Body: benchBody, Group: fmt.Sprint(i)})
 				})
@@ -71,7 +92,7 @@ func BenchmarkMessages(b *testing.B) {
 	}
 }
 
-func roundTrip(b *testing.B, m *Messages, lease store.LeaseRequest, msg store.NewMessage) error {
+func roundTrip(b *testing.B, m *Journal, lease store.LeaseRequest, msg store.NewMessage) error {
 	if _, err := m.Send(b.Context(), lease.Queue, lease.Ordered, []store.NewMessage{msg}); err != nil {
 		return err
 	}
@@ -93,7 +114,7 @@ func BenchmarkMessagesBacklog(b *testing.B) {
 	for _, ordered := range []bool{false, true} {
 		for _, backlog := range []int{1_000, 1_000_000} {
 			b.Run(fmt.Sprintf("ordered=%t/backlog=%d", ordered, backlog), func(b *testing.B) {
-				m := newMessages(b, openDB(b, filepath.Join(b.TempDir(), "messages.db")))
+				m := open(b, b.TempDir(), Options{})
 				fill(b, m, "q", ordered, backlog)
 				lease := store.LeaseRequest{Queue: "q", Ordered: ordered, Max: 1, Visibility: time.Hour, Retention: 96 * time.Hour, MaxInFlight: 120_000}
 				concurrently(b, 16, func(i int64) error { return roundTrip(b, m, lease, benchMessage(i)) })

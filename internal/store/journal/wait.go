@@ -1,4 +1,4 @@
-package sqlite
+package journal
 
 import (
 	"math"
@@ -40,7 +40,7 @@ func newWaiters() *waiters {
 
 // wait puts w in line; next is when the next message of its queue is due. It is
 // called where no change of the queue can come between the look that found
-// nothing and this: on the writer's goroutine.
+// nothing and this: with the journal's lock held.
 func (h *waiters) wait(w *waiter, next int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
