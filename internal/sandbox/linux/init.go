@@ -21,31 +21,11 @@ import (
 //     to descriptor 3 and sleeps until it is killed. As process 1 a function
 //     itself would ignore SIGTERM, could not abort() and would collect zombies.
 //   - "init probe" exits with 0.
-//   - "init", a status descriptor, a path, arguments: the gate that every process
-//     of the environment passes. It reads one to four gateLimits from the
-//     descriptor and sets them, installs the seccomp filter and executes the path.
-//     On failure it writes a gateStatus; the end of the stream tells success.
-//     The filter cannot be installed on the daemon's thread instead, because it
-//     forbids the clone3 that starts a process inside of a cgroup; limits cannot
-//     be set from outside without CAP_SYS_RESOURCE, which containers lack.
+//   - "init gate" is what every process of the environment comes from; see gate.go.
 const initPath = "/var/rapid/init"
-
-// gateLimit is a resource limit for the gate to set.
-type gateLimit struct{ Resource, Soft, Hard uint64 }
-
-// gateStatus is how the gate reports a failure.
-type gateStatus struct{ Errno, Step uint32 }
-
-// Steps of the gate.
-const (
-	gateSetLimits = 1 + iota
-	gateSeccomp
-	gateExec
-)
 
 const (
 	initAddress = 0x400000
-	maxStatusFD = 255 // its number is one character of an argument
 )
 
 // initProgram wraps code, the output of the assembler, and the filter that the

@@ -11,11 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/paddock-run/paddock/internal/sandbox"
 	"github.com/paddock-run/paddock/test/need"
 )
 
@@ -62,8 +63,9 @@ func TestInitProgramIsELF(t *testing.T) {
 }
 
 // gateTest starts the gate of a program with a shell command as its target, and
-// returns what it reported and how the process ended.
-func gateTest(t *testing.T, runner []string, program []byte, path string, limits ...gateLimit) (gateStatus, int, error) {
+// returns what it reported and how the process ended. Without a command the gate
+// gets none.
+func gateTest(t *testing.T, runner []string, program []byte, command *sandbox.Command, limits ...gateLimit) (gateStatus, int, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "init")
 	if err := os.WriteFile(file, program, 0o755); err != nil {
@@ -75,41 +77,64 @@ func gateTest(t *testing.T, runner []string, program []byte, path string, limits
 	}
 	defer closeFD(pair[0])
 	far := os.NewFile(uintptr(pair[1]), "far end")
-	// os/exec gives the first extra file descriptor 3.
-	args := append(append([]string{}, runner...), file, "\x03", path, "sh", "-c", "exit $CODE")
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = []string{"CODE=5"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	cmd.ExtraFiles = []*os.File{far}
-	if err := cmd.Start(); err != nil {
+	args := append(append([]string{}, runner...), file, "gate")
+	process, err := os.StartProcess(args[0], args, &os.ProcAttr{Files: []*os.File{far, nil, os.Stderr}, Env: []string{}})
+	if err := errors.Join(err, far.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := far.Close(); err != nil {
-		t.Fatal(err)
-	}
-	var message []byte
-	for _, limit := range limits {
-		if message, err = binary.Append(message, binary.LittleEndian, limit); err != nil {
+	if command == nil {
+		err = unix.Shutdown(pair[0], unix.SHUT_WR)
+	} else {
+		var message []byte
+		if message, err = gateMessage(command, limits); err != nil {
 			t.Fatal(err)
 		}
+		err = (&gate{socket: pair[0]}).send(message, []int{int(os.Stdin.Fd()), int(os.Stdout.Fd())})
 	}
-	if len(message) > 0 {
-		if _, err := unix.Write(pair[0], message); err != nil {
-			t.Fatal(err)
-		}
-	} else if err := unix.Shutdown(pair[0], unix.SHUT_WR); err != nil {
+	if err != nil && !errors.Is(err, unix.EPIPE) {
 		t.Fatal(err)
 	}
 	var status gateStatus
 	statusErr := readStatus(pair[0], &status)
-	var exit *exec.ExitError
-	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+	state, err := process.Wait()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return status, cmd.ProcessState.ExitCode(), statusErr
+	return status, state.ExitCode(), statusErr
 }
 
 var someLimit = gateLimit{unix.RLIMIT_CORE, 0, 0}
+
+// gateCases are what a gate is told and what comes of it.
+func gateCases(t *testing.T, runner []string, program []byte) {
+	t.Helper()
+	long := strings.Repeat("x", 100_000) // comes in several pieces
+	shell := func(dir string) *sandbox.Command {
+		return &sandbox.Command{
+			Path: "/bin/sh", Args: []string{"sh", "-c", `test "$(pwd)" = "$WHERE" && test ${#LONG} = 100000 && exit $CODE`}, Dir: dir,
+			Env: []string{"CODE=5", "WHERE=" + dir, "LONG=" + long, "PATH=/bin"},
+		}
+	}
+	if status, code, err := gateTest(t, runner, program, shell("/usr"), someLimit, someLimit, someLimit, someLimit); !errors.Is(err, io.EOF) || code != 5 {
+		t.Errorf("a program that can be started: %+v, %v, exit code %d", status, err, code)
+	}
+	for name, c := range map[string]struct {
+		command *sandbox.Command
+		limits  []gateLimit
+		want    gateStatus
+	}{
+		"missing program": {&sandbox.Command{Path: "/missing"}, []gateLimit{someLimit}, gateStatus{uint32(unix.ENOENT), gateExec}},
+		"missing folder":  {shell("/missing"), []gateLimit{someLimit}, gateStatus{uint32(unix.ENOENT), gateChdir}},
+		"unknown limit":   {shell("/usr"), []gateLimit{someLimit, {999, 1, 1}}, gateStatus{uint32(unix.EINVAL), gateSetLimits}},
+	} {
+		if status, code, err := gateTest(t, runner, program, c.command, c.limits...); err != nil || status != c.want || code != 127 {
+			t.Errorf("%s: %+v, %v, exit code %d; want %+v and 127", name, status, err, code, c.want)
+		}
+	}
+	if _, code, err := gateTest(t, runner, program, nil); !errors.Is(err, io.EOF) || code != 127 {
+		t.Errorf("without a go-ahead: %v, exit code %d", err, code)
+	}
+}
 
 func TestGate(t *testing.T) {
 	needsRoot(t) // else a filter needs no-new-privileges, which the driver's thread sets
@@ -117,34 +142,37 @@ func TestGate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	gateCases(t, nil, allow)
 	broken, err := initProgram(initMachine, initCode, []unix.SockFilter{load(dataNumber)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, code, err := gateTest(t, nil, allow, "/bin/sh", someLimit, someLimit, someLimit, someLimit); !errors.Is(err, io.EOF) || code != 5 {
-		t.Errorf("a program that can be started: %+v, %v, exit code %d", status, err, code)
-	}
-	for name, c := range map[string]struct {
-		program []byte
-		path    string
-		limits  []gateLimit
-		want    gateStatus
-	}{
-		"missing program": {allow, "/missing", []gateLimit{someLimit}, gateStatus{uint32(unix.ENOENT), gateExec}},
-		"broken filter":   {broken, "/bin/sh", []gateLimit{someLimit}, gateStatus{uint32(unix.EINVAL), gateSeccomp}},
-		"unknown limit":   {allow, "/bin/sh", []gateLimit{someLimit, {999, 1, 1}}, gateStatus{uint32(unix.EINVAL), gateSetLimits}},
-	} {
-		if status, code, err := gateTest(t, nil, c.program, c.path, c.limits...); err != nil || status != c.want || code != 127 {
-			t.Errorf("%s: %+v, %v, exit code %d; want %+v and 127", name, status, err, code, c.want)
-		}
-	}
-	if _, code, err := gateTest(t, nil, allow, "/bin/sh"); !errors.Is(err, io.EOF) || code != 127 {
-		t.Errorf("without a go-ahead: %v, exit code %d", err, code)
+	want := gateStatus{uint32(unix.EINVAL), gateSeccomp}
+	if status, code, err := gateTest(t, nil, broken, &sandbox.Command{Path: "/bin/sh"}); err != nil || status != want || code != 127 {
+		t.Errorf("a broken filter: %+v, %v, exit code %d; want %+v and 127", status, err, code, want)
 	}
 }
 
-// TestARM64InitUnderQEMU runs the code for arm64 as far as user-mode emulation,
-// which knows no seccomp, lets it.
+func TestGateMessage(t *testing.T) {
+	for name, c := range map[string]struct {
+		command sandbox.Command
+		want    error
+	}{
+		"too long":              {sandbox.Command{Path: "/x", Env: []string{"A=" + strings.Repeat("x", gateRoom)}}, unix.E2BIG},
+		"zero in the path":      {sandbox.Command{Path: "/x\x00"}, unix.EINVAL},
+		"zero in the folder":    {sandbox.Command{Path: "/x", Dir: "/\x00"}, unix.EINVAL},
+		"zero in an argument":   {sandbox.Command{Path: "/x", Args: []string{"\x00"}}, unix.EINVAL},
+		"zero in a variable":    {sandbox.Command{Path: "/x", Env: []string{"A=\x00"}}, unix.EINVAL},
+		"nothing but a program": {sandbox.Command{Path: "/x"}, nil},
+	} {
+		if _, err := gateMessage(&c.command, nil); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// TestARM64InitUnderQEMU runs the code for arm64 in user-mode emulation. That knows
+// no seccomp: it stops there, and with another system call in its place goes on.
 func TestARM64InitUnderQEMU(t *testing.T) {
 	qemu := need.Program(t, "qemu-aarch64-static")
 	code, err := os.ReadFile("initcode/arm64.bin")
@@ -155,13 +183,19 @@ func TestARM64InitUnderQEMU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, code, err := gateTest(t, []string{qemu}, program, "/bin/sh", someLimit, someLimit); err != nil ||
+	if status, code, err := gateTest(t, []string{qemu}, program, &sandbox.Command{Path: "/bin/sh"}, someLimit); err != nil ||
 		status != (gateStatus{uint32(unix.ENOSYS), gateSeccomp}) || code != 127 {
 		t.Errorf("gate: %+v, %v, exit code %d; want ENOSYS of seccomp and 127", status, err, code)
 	}
-	if _, code, err := gateTest(t, []string{qemu}, program, "/bin/sh"); !errors.Is(err, io.EOF) || code != 127 {
-		t.Errorf("without a go-ahead: %v, exit code %d", err, code)
+	move := func(call uint32) []byte { return binary.LittleEndian.AppendUint32(nil, 0xd2800008|call<<5) } // mov x8, #call
+	const seccomp, schedYield = 277, 124
+	if n := bytes.Count(code, move(seccomp)); n != 1 {
+		t.Fatalf("%d calls of seccomp in the code", n)
 	}
+	if program, err = initProgram(elf.EM_AARCH64, bytes.ReplaceAll(code, move(seccomp), move(schedYield)), nil); err != nil {
+		t.Fatal(err)
+	}
+	gateCases(t, []string{qemu}, program)
 	file := filepath.Join(t.TempDir(), "init")
 	if err := os.WriteFile(file, program, 0o755); err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ type Sandbox struct {
 	// mu is held while processes start, freeze, thaw and are destroyed. Nothing
 	// may start in a frozen environment: the thread would freeze with it.
 	mu        sync.Mutex
+	spare     *gate // what the first process comes from
 	started   []*process
 	listeners []net.Listener
 	frozen    bool
@@ -328,7 +329,11 @@ func (s *Sandbox) endProcesses() error {
 		for _, p := range s.started {
 			<-p.done
 		}
-		ended <- reap(s.init)
+		var err error
+		if s.spare != nil {
+			err = s.spare.end()
+		}
+		ended <- errors.Join(err, reap(s.init))
 	}()
 	select {
 	case err := <-ended:

@@ -4,15 +4,10 @@ package linux
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"syscall"
-	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -24,10 +19,6 @@ const (
 	sharedMemoryMB     = 64
 	defaultOpenFiles   = 1024
 	defaultProcesses   = 1024
-	// textBusyWait bounds how long Start retries a program that is still open for
-	// writing: a process forked at the wrong moment by any part of the daemon
-	// holds a copy of the descriptor that wrote the file until its own exec.
-	textBusyWait = 200 * time.Millisecond
 )
 
 // build makes the environment's namespaces and file system and starts its
@@ -72,7 +63,14 @@ func (s *Sandbox) build() error {
 
 	// What all later processes inherit. This thread itself keeps its capabilities:
 	// the bounding set counts at the next exec.
-	return dropPrivileges()
+	if err := dropPrivileges(); err != nil {
+		return err
+	}
+	s.spare, err = s.newGate()
+	if err != nil {
+		return fmt.Errorf("start a process ahead: %w", err)
+	}
+	return nil
 }
 
 // enterTemplate gives the calling thread a copy of the template's file system.
@@ -218,155 +216,4 @@ func (s *Sandbox) startInit() error {
 		return fmt.Errorf("process 1 could not mount /proc: %w", syscall.Errno(errno))
 	}
 	return nil
-}
-
-// start starts a process of the environment through the gate (see init.go) and
-// returns its ID on the host. It runs on the environment's thread.
-func (s *Sandbox) start(cmd *sandbox.Command) (pid int, err error) {
-	for deadline := time.Now().Add(textBusyWait); ; {
-		pid, err = s.startOnce(cmd)
-		if !errors.Is(err, unix.ETXTBSY) || time.Now().After(deadline) {
-			return pid, err
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-func (s *Sandbox) startOnce(cmd *sandbox.Command) (_ int, err error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, fmt.Errorf("make a socket pair: %w", err)
-	}
-	defer closeFD(pair[0])
-
-	files := []uintptr{s.driver.null.Fd(), fdOr(cmd.Stdout, s.driver.null), fdOr(cmd.Stderr, s.driver.null)}
-	for _, file := range cmd.Extra {
-		files = append(files, file.Fd())
-	}
-	status := len(files)
-	if status > maxStatusFD {
-		closeFD(pair[1])
-		return 0, fmt.Errorf("start %s: %d extra files are too many", cmd.Path, len(cmd.Extra))
-	}
-	args := append([]string{"init", string([]byte{byte(status)}), cmd.Path}, cmd.Args...)
-	if len(cmd.Args) == 0 {
-		args = append(args, cmd.Path)
-	}
-	attr := &syscall.ProcAttr{
-		Dir:   cmd.Dir,
-		Env:   cmd.Env,
-		Files: append(files, uintptr(pair[1])),
-		Sys: &syscall.SysProcAttr{
-			Setsid:     true,
-			Credential: &syscall.Credential{Uid: userID, Gid: groupID},
-		},
-	}
-	var pid int
-	err = s.group.start(attr.Sys, func() (err error) {
-		pid, err = syscall.ForkExec(initPath, args, attr)
-		return err
-	})
-	closeFD(pair[1])
-	// The child shares this process's memory until its exec, and its change of
-	// user took from that the right to be dumped, and to open /proc/self.
-	if dumpErr := unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(s.driver.dumpable), 0, 0, 0); err == nil {
-		err = dumpErr
-	}
-	if err != nil {
-		if pid > 0 { // out of the group again, but not its thread: of no use
-			err = errors.Join(err, unix.Kill(pid, unix.SIGKILL), reap(pid))
-		}
-		return 0, forkError(cmd, err)
-	}
-
-	// The process waits at the gate for its limits.
-	err = s.sendLimits(pair[0])
-	var failure gateStatus
-	if err == nil {
-		err = readStatus(pair[0], &failure)
-	}
-	if errors.Is(err, io.EOF) {
-		return pid, nil // the descriptor was closed by a successful exec
-	}
-	if err == nil {
-		err = failure.error(cmd.Path)
-	}
-	if killErr := unix.Kill(pid, unix.SIGKILL); killErr != nil && !errors.Is(killErr, unix.ESRCH) {
-		err = errors.Join(err, killErr)
-	}
-	return 0, errors.Join(err, reap(pid))
-}
-
-// forkError explains an error of the fork: the gate itself is always there, so
-// what is missing can only be the working directory.
-func forkError(cmd *sandbox.Command, err error) error {
-	if cmd.Dir != "" && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES)) {
-		return &os.PathError{Op: "chdir", Path: cmd.Dir, Err: err}
-	}
-	return fmt.Errorf("start %s: %w", cmd.Path, err)
-}
-
-func (f gateStatus) error(path string) error {
-	errno := syscall.Errno(f.Errno)
-	switch f.Step {
-	case gateSetLimits:
-		return fmt.Errorf("start %s: set resource limits: %w", path, errno)
-	case gateSeccomp:
-		return fmt.Errorf("start %s: install the seccomp filter: %w", path, errno)
-	}
-	return &sandbox.ExecError{Path: path, Err: errno}
-}
-
-// sendLimits tells the gate what a process inherits and no cgroup limits.
-func (s *Sandbox) sendLimits(gate int) error {
-	files := cmp.Or(s.spec.Load().OpenFiles, defaultOpenFiles)
-	set := map[int]int{unix.RLIMIT_NOFILE: files, unix.RLIMIT_CORE: 0}
-	if !s.driver.cgroups.has(pidsController) {
-		// It counts the processes of the user, who is the same in all
-		// environments: a second best.
-		set[unix.RLIMIT_NPROC] = s.processes()
-	}
-	var message []byte
-	for resource, value := range set {
-		var own unix.Rlimit
-		if err := unix.Getrlimit(resource, &own); err != nil {
-			return fmt.Errorf("read resource limit %d: %w", resource, err)
-		}
-		limit := min(uint64(value), own.Max) // to raise it is a privilege
-		var err error
-		message, err = binary.Append(message, binary.LittleEndian, gateLimit{uint64(resource), limit, limit})
-		if err != nil {
-			return err
-		}
-	}
-	_, err := unix.Write(gate, message)
-	return err
-}
-
-// readStatus reads a value that another process writes at once. io.EOF is the end
-// of the stream instead.
-func readStatus[T any](fd int, value *T) error {
-	buffer := make([]byte, unsafe.Sizeof(*value))
-	for {
-		n, err := unix.Read(fd, buffer)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return fmt.Errorf("read the status of a starting process: %w", err)
-		case n == 0:
-			return io.EOF
-		case n < len(buffer):
-			return io.ErrUnexpectedEOF
-		}
-		_, err = binary.Decode(buffer, binary.LittleEndian, value)
-		return err
-	}
-}
-
-func fdOr(file, otherwise *os.File) uintptr {
-	if file == nil {
-		file = otherwise
-	}
-	return file.Fd()
 }

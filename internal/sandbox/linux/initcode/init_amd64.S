@@ -8,43 +8,40 @@ _start:
 	mov	(%rsp), %rdi		# argc
 	cmp	$2, %rdi
 	jb	init
+	mov	16(%rsp), %rax		# argv[1]
+	cmpb	$'p', (%rax)
 	je	probe
 
-gate:	# argv: init, a character whose value is the status descriptor, path, args…
-	mov	%rsp, %rbp
-	mov	16(%rbp), %rax
-	movzbl	(%rax), %ebx		# the status descriptor
-	sub	$112, %rsp
-
-	xor	%eax, %eax		# read(status, sp, 96): the go-ahead, with limits
-	mov	%ebx, %edi
-	mov	%rsp, %rsi
-	mov	$96, %edx
-	syscall
-	cmp	$24, %rax
-	jl	die			# the daemon has given up
-
-	mov	%rsp, %r13		# the next limit: resource, soft, hard
-	lea	(%rsp,%rax), %r14	# their end
-	mov	$1, %r12d		# step 1
-limit:
-	mov	$302, %eax		# prlimit64(0, resource, &soft, 0)
+	.equ	REGION, 0x10000000	# where the daemon's message goes: gateRegion
+	.equ	ROOM, 0x1ff000		# and how long it may be: gateRoom
+	.equ	CONTROL, REGION+ROOM	# a page for the descriptors that come with it
+	.equ	STATUS, 255
+gate:	# descriptor 0 is the socket to the daemon
+	sub	$128, %rsp
+	xor	%r15d, %r15d		# where the status goes
+	mov	$5, %r12d		# step 5
+	mov	$292, %eax		# dup3(0, STATUS, O_CLOEXEC): out of the way
 	xor	%edi, %edi
-	mov	(%r13), %rsi
-	lea	8(%r13), %rdx
-	xor	%r10d, %r10d
+	mov	$STATUS, %esi
+	mov	$0x80000, %edx
 	syscall
 	test	%rax, %rax
-	jnz	fail
-	add	$24, %r13
-	cmp	%r14, %r13
-	jb	limit
-
-	mov	$72, %eax		# fcntl(status, F_SETFD, FD_CLOEXEC)
-	mov	%ebx, %edi
-	mov	$2, %esi
-	mov	$1, %edx
+	js	fail
+	mov	$STATUS, %r15d
+	mov	$3, %eax		# close(0)
+	xor	%edi, %edi
 	syscall
+
+	mov	$9, %eax		# mmap(REGION, …, READ|WRITE, PRIVATE|FIXED|ANONYMOUS, -1, 0)
+	mov	$REGION, %edi
+	mov	$ROOM+4096, %esi
+	mov	$3, %edx
+	mov	$0x32, %r10d
+	mov	$-1, %r8
+	xor	%r9d, %r9d
+	syscall
+	test	%rax, %rax
+	js	fail
 
 	lea	params(%rip), %rcx	# struct sock_fprog at sp
 	mov	(%rcx), %rax
@@ -60,10 +57,75 @@ limit:
 	test	%rax, %rax
 	jnz	fail
 
-	mov	24(%rbp), %rdi		# execve(argv[2], &argv[3], &argv[argc+1])
-	lea	32(%rbp), %rsi
-	mov	(%rbp), %rax
-	lea	16(%rbp,%rax,8), %rdx
+	xor	%eax, %eax		# struct msghdr at sp, struct iovec at sp+64
+	mov	%rax, (%rsp)
+	mov	%rax, 8(%rsp)
+	lea	64(%rsp), %rcx
+	mov	%rcx, 16(%rsp)
+	movq	$1, 24(%rsp)
+	movq	$CONTROL, 32(%rsp)
+	movq	$1040, 40(%rsp)
+	mov	%rax, 48(%rsp)
+	movq	$REGION, 64(%rsp)
+	movq	$ROOM, 72(%rsp)
+	mov	$47, %eax		# recvmsg(STATUS, sp, 0): the go-ahead
+	mov	$STATUS, %edi
+	mov	%rsp, %rsi
+	xor	%edx, %edx
+	syscall
+	cmp	$48, %rax
+	jl	die			# the daemon has given up
+	mov	%rax, %r13		# so much is there
+	mov	$5, %r12d		# step 5
+	mov	$-24, %rax		# EMFILE: not all descriptors have come
+	testl	$8, 48(%rsp)
+	jnz	fail
+more:
+	mov	$REGION, %r14d
+	cmp	(%r14), %r13		# its length
+	jae	whole
+	xor	%eax, %eax		# read(STATUS, REGION+r13, the rest)
+	mov	$STATUS, %edi
+	lea	(%r14,%r13), %rsi
+	mov	$ROOM, %edx
+	sub	%r13, %rdx
+	syscall
+	test	%rax, %rax
+	jle	die
+	add	%rax, %r13
+	jmp	more
+whole:
+	mov	$1, %r12d		# step 1
+	lea	48(%r14), %r13		# the next limit: resource, soft, hard
+	mov	8(%r14), %rax		# their number
+	lea	(%rax,%rax,2), %rax
+	lea	(%r13,%rax,8), %rbx	# their end
+limit:
+	cmp	%rbx, %r13
+	jae	limited
+	mov	$302, %eax		# prlimit64(0, resource, &soft, 0)
+	xor	%edi, %edi
+	mov	(%r13), %rsi
+	lea	8(%r13), %rdx
+	xor	%r10d, %r10d
+	syscall
+	test	%rax, %rax
+	jnz	fail
+	add	$24, %r13
+	jmp	limit
+limited:
+	mov	$4, %r12d		# step 4
+	mov	16(%r14), %rdi		# chdir(dir), where there is one
+	test	%rdi, %rdi
+	jz	execute
+	mov	$80, %eax
+	syscall
+	test	%rax, %rax
+	jnz	fail
+execute:
+	mov	24(%r14), %rdi		# execve(path, argv, envp)
+	mov	32(%r14), %rsi
+	mov	40(%r14), %rdx
 	mov	$59, %eax
 	syscall
 	mov	$3, %r12d		# step 3
@@ -73,7 +135,7 @@ fail:	# the status: errno, step
 	mov	%eax, (%rsp)
 	mov	%r12d, 4(%rsp)
 	mov	$1, %eax		# write(status, sp, 8)
-	mov	%ebx, %edi
+	mov	%r15d, %edi
 	mov	%rsp, %rsi
 	mov	$8, %edx
 	syscall

@@ -6,42 +6,40 @@ _start:
 	ldr	x0, [sp]
 	cmp	x0, #2
 	b.lo	init
+	ldr	x0, [sp, #16]
+	ldrb	w0, [x0]
+	cmp	w0, #'p'
 	b.eq	probe
 
+	.equ	ROOM, 0x1ff000
+	.equ	STATUS, 255
 gate:
-	mov	x19, sp
-	ldr	x1, [x19, #16]
-	ldrb	w20, [x1]		// the status descriptor
-	sub	sp, sp, #112
-
-	mov	w0, w20			// read(status, sp, 96)
-	mov	x1, sp
-	mov	x2, #96
-	mov	x8, #63
+	sub	sp, sp, #128
+	mov	w24, #0			// where the status goes
+	mov	w21, #5
+	mov	x0, #0			// dup3(0, STATUS, O_CLOEXEC)
+	mov	x1, #STATUS
+	mov	x2, #0x80000
+	mov	x8, #24
 	svc	#0
-	cmp	x0, #24
-	b.lt	die
-
-	mov	x22, sp			// the next limit
-	add	x23, x22, x0		// their end
-	mov	w21, #1
-limit:
-	mov	x0, #0			// prlimit64(0, resource, &soft, 0)
-	ldr	x1, [x22]
-	add	x2, x22, #8
-	mov	x3, #0
-	mov	x8, #261
+	tbnz	x0, #63, fail
+	mov	w24, #STATUS
+	mov	x0, #0			// close(0)
+	mov	x8, #57
 	svc	#0
-	cbnz	x0, fail
-	add	x22, x22, #24
-	cmp	x22, x23
-	b.lo	limit
 
-	mov	w0, w20			// fcntl(status, F_SETFD, FD_CLOEXEC)
-	mov	x1, #2
-	mov	x2, #1
-	mov	x8, #25
+	mov	x20, #0x10000000	// REGION
+	mov	x25, #ROOM & 0xffff
+	movk	x25, #ROOM >> 16, lsl #16
+	mov	x0, x20			// mmap(REGION, …, READ|WRITE, PRIVATE|FIXED|ANONYMOUS, -1, 0)
+	add	x1, x25, #4096
+	mov	x2, #3
+	mov	x3, #0x32
+	mov	x4, #-1
+	mov	x5, #0
+	mov	x8, #222
 	svc	#0
+	tbnz	x0, #63, fail
 
 	adr	x3, params		// seccomp(SECCOMP_SET_MODE_FILTER, 0, sp)
 	ldr	x4, [x3]
@@ -55,11 +53,68 @@ limit:
 	mov	w21, #2
 	cbnz	x0, fail
 
-	ldr	x0, [x19, #24]		// execve(argv[2], &argv[3], &argv[argc+1])
-	add	x1, x19, #32
-	ldr	x2, [x19]
-	add	x2, x19, x2, lsl #3
-	add	x2, x2, #16
+	add	x3, sp, #64		// struct msghdr at sp, struct iovec at sp+64
+	mov	x4, #1
+	add	x5, x20, x25		// CONTROL
+	mov	x6, #1040
+	stp	xzr, xzr, [sp]
+	stp	x3, x4, [sp, #16]
+	stp	x5, x6, [sp, #32]
+	str	xzr, [sp, #48]
+	stp	x20, x25, [sp, #64]
+	mov	x0, #STATUS		// recvmsg(STATUS, sp, 0)
+	mov	x1, sp
+	mov	x2, #0
+	mov	x8, #212
+	svc	#0
+	cmp	x0, #48
+	b.lt	die
+	mov	x22, x0			// so much is there
+	mov	w21, #5
+	ldr	w1, [sp, #48]
+	mov	x0, #-24		// EMFILE
+	tbnz	w1, #3, fail
+more:
+	ldr	x1, [x20]		// its length
+	cmp	x22, x1
+	b.hs	whole
+	mov	x0, #STATUS		// read(STATUS, REGION+x22, the rest)
+	add	x1, x20, x22
+	sub	x2, x25, x22
+	mov	x8, #63
+	svc	#0
+	cmp	x0, #0
+	b.le	die
+	add	x22, x22, x0
+	b	more
+whole:
+	mov	w21, #1
+	add	x22, x20, #48		// the next limit
+	ldr	x1, [x20, #8]
+	add	x1, x1, x1, lsl #1
+	add	x23, x22, x1, lsl #3	// their end
+limit:
+	cmp	x22, x23
+	b.hs	limited
+	mov	x0, #0			// prlimit64(0, resource, &soft, 0)
+	ldr	x1, [x22]
+	add	x2, x22, #8
+	mov	x3, #0
+	mov	x8, #261
+	svc	#0
+	cbnz	x0, fail
+	add	x22, x22, #24
+	b	limit
+limited:
+	mov	w21, #4
+	ldr	x0, [x20, #16]		// chdir(dir), where there is one
+	cbz	x0, execute
+	mov	x8, #49
+	svc	#0
+	cbnz	x0, fail
+execute:
+	ldp	x0, x1, [x20, #24]	// execve(path, argv, envp)
+	ldr	x2, [x20, #40]
 	mov	x8, #221
 	svc	#0
 	mov	w21, #3
@@ -67,7 +122,7 @@ limit:
 fail:
 	neg	w0, w0
 	stp	w0, w21, [sp]
-	mov	w0, w20			// write(status, sp, 8)
+	mov	w0, w24			// write(status, sp, 8)
 	mov	x1, sp
 	mov	x2, #8
 	mov	x8, #64
