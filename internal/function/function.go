@@ -81,6 +81,9 @@ type Result struct {
 	// Payload then holds errorMessage, errorType and stackTrace.
 	FunctionError string
 	LogTail       []byte // the last 4 KB of the invocation's log, if asked for
+	// RequestID and ExecutedVersion ("$LATEST" or a number) are for callers that
+	// name a function by its ARN alone, set by who resolves it; else empty.
+	RequestID, ExecutedVersion string
 }
 
 // Stream is the result of an invocation that is answered while the function
