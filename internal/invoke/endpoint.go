@@ -40,15 +40,12 @@ type endpoint struct {
 	leave  func()
 }
 
-// openEndpoint makes the endpoint of a sandbox that has just been made.
-func (e *environment) openEndpoint() error {
+// openEndpoint makes the endpoint of an environment, at a listener of its own;
+// nil: there is none.
+func (e *environment) openEndpoint(ln net.Listener) {
 	aws := e.inv.opts.AWS
-	if aws == nil {
-		return nil
-	}
-	ln, err := e.box.Listen(e.inv.opts.AWSPort)
-	if err != nil {
-		return err
+	if ln == nil {
+		return
 	}
 	credentials, handler, leave := aws.Admit(e.v)
 	var protocols http.Protocols
@@ -72,7 +69,6 @@ func (e *environment) openEndpoint() error {
 			e.inv.log.Error("serve an environment's AWS endpoint", "environment", e.id, "function", e.v.ARN, "error", err)
 		}
 	}(e.aws.server)
-	return nil
 }
 
 // closeEndpoint ends what the environment is still asking for.

@@ -3,14 +3,11 @@ package invoke
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/runtimeapi"
-	"github.com/paddock-run/paddock/internal/runtimes"
 	"github.com/paddock-run/paddock/internal/sandbox"
 )
 
@@ -147,137 +144,6 @@ func (e *environment) start(ctx context.Context) *failure {
 		e.log.say(e.says.initReport("init", took, f.status(), f.errorType))
 	}
 	return f
-}
-
-// boot makes the sandbox, starts the runtime in it, and waits until it asks for
-// its first event, fails, ends, or takes longer than limit. After a failure
-// nothing is left of what it made.
-func (e *environment) boot(ctx context.Context, limit time.Duration) (f *failure) {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	rt, err := e.inv.opts.Runtimes.Resolve(e.v.Runtime)
-	if err != nil {
-		return &failure{err: err}
-	}
-	if rt.Notice != "" {
-		e.log.say(rt.Notice + "\n")
-	}
-	box, err := e.inv.opts.Driver.New(ctx, &sandbox.Spec{
-		ID: e.id, Code: e.v.CodeDir, Layers: e.v.LayerDirs, Lang: rt.Lang, Bootstrap: rt.Bootstrap,
-		MemoryMB: e.v.MemoryMB, EphemeralMB: e.v.EphemeralMB,
-	})
-	if err != nil {
-		return &failure{err: err}
-	}
-	e.box = box
-	defer func() {
-		if f != nil {
-			e.readMemory()
-			e.end()
-		}
-	}()
-	ln, err := box.Listen(apiPort)
-	if err != nil {
-		return &failure{err: err}
-	}
-	e.mu.Lock()
-	e.phase = phaseInit
-	e.mu.Unlock()
-	e.api = runtimeapi.Serve(ln, e)
-	if err := e.openEndpoint(); err != nil {
-		return &failure{err: err}
-	}
-	if f := e.startRuntime(ctx, rt, ln.Addr().String()); f != nil {
-		return f
-	}
-	select {
-	case f = <-e.booted:
-		if f != nil { // it is about to end; let it say its last words
-			select {
-			case <-e.proc.Done():
-			case <-time.After(settleTime):
-			}
-		}
-	case <-e.proc.Done():
-		e.api.Settle(settleTime)
-		select {
-		case f = <-e.booted: // it said why before it ended
-		default:
-		}
-		if f == nil {
-			f = exited(e.proc.Exit())
-		}
-	case <-timer.C:
-		f = timedOut(limit)
-	case <-ctx.Done():
-		f = &failure{err: function.ErrShuttingDown}
-	}
-	if f != nil {
-		return f
-	}
-	e.limitCPU()
-	go e.watch(e.proc)
-	return nil
-}
-
-func (e *environment) startRuntime(ctx context.Context, rt *runtimes.Runtime, api string) *failure {
-	layout := e.box.Layout()
-	cmd := rt.Command(layout, e.v)
-	out, err := e.log.pipe(&lines{})
-	if err != nil {
-		return &failure{err: err}
-	}
-	defer func() { _ = out.Close() }() // nothing was written
-	telemetry, err := e.log.pipe(&frames{})
-	if err != nil {
-		return &failure{err: err}
-	}
-	defer func() { _ = telemetry.Close() }()
-	process := &sandbox.Command{
-		Path: cmd.Path, Args: cmd.Args, Dir: layout.Task, Env: e.variables(cmd.Env, layout, api),
-		Stdout: out, Stderr: out, // one pipe, so that what was written keeps its order
-		Extra: []*os.File{telemetry}, // telemetryFD
-	}
-	if cmd.Framed {
-		theirs, f := e.openLink(rt, layout)
-		if f != nil {
-			return f
-		}
-		defer func() { _ = theirs.Close() }() // nothing was written
-		process.Extra = append(process.Extra, theirs) // runtimes.FramesDescriptor
-	}
-	e.proc, err = e.box.Start(ctx, process)
-	for _, other := range cmd.Fallback {
-		if !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		process.Path = other
-		e.proc, err = e.box.Start(ctx, process)
-	}
-	if err != nil {
-		e.proc = nil
-		return notStarted(err, layout, cmd.InvalidEntrypoint)
-	}
-	return nil
-}
-
-// openLink makes the connection to a bootstrap that is about to start, and boots
-// it: it has all that it is to know in its environment. The file is its end.
-func (e *environment) openLink(rt *runtimes.Runtime, layout sandbox.Layout) (*os.File, *failure) {
-	doc, err := rt.Boot(layout, nil)
-	if err != nil {
-		return nil, &failure{err: err}
-	}
-	link, theirs, err := runtimeapi.NewLink()
-	if err != nil {
-		return nil, &failure{err: err}
-	}
-	e.api.ServeFrames(link) // closes it, too
-	if err := link.Boot(doc); err != nil {
-		_ = theirs.Close()
-		return nil, &failure{err: err}
-	}
-	return theirs, nil
 }
 
 // InitError implements runtimeapi.Handler: the runtime could not start.

@@ -50,6 +50,10 @@ type Options struct {
 	// Starts limits how many environments initialize at a time (those that take
 	// longer than a second do not count); 0: twice the CPUs, at least 4.
 	Starts int
+	// Zygotes limits how many environments are kept in which an interpreter of a
+	// managed runtime runs already, but belongs to no function yet; 0: twice the
+	// CPUs, at least 4; negative: none.
+	Zygotes int
 	// AWS is the AWS endpoint that functions find as AWS_ENDPOINT_URL; nil: none,
 	// and credentials that nothing knows.
 	AWS AWS
@@ -92,6 +96,7 @@ type Invoker struct {
 	endLife context.CancelFunc
 	living  living
 	starts  *starts
+	zygotes *zygotes
 
 	closing atomic.Bool
 	active  atomic.Int64 // calls of Invoke and InvokeStream, and events that run
@@ -122,6 +127,9 @@ func New(opts Options) *Invoker {
 	if opts.Starts == 0 {
 		opts.Starts = max(4, 2*runtime.GOMAXPROCS(0))
 	}
+	if opts.Zygotes == 0 {
+		opts.Zygotes = max(4, 2*runtime.GOMAXPROCS(0))
+	}
 	if opts.AWSPort == 0 || opts.AWSPort == apiPort {
 		opts.AWSPort = awsPort
 	}
@@ -132,6 +140,7 @@ func New(opts Options) *Invoker {
 	i.starts = newStarts(int64(opts.MemoryMB), opts.Starts)
 	i.starts.evict = i.evict
 	i.life, i.endLife = context.WithCancel(context.Background())
+	i.zygotes = newZygotes(i, max(0, opts.Zygotes), opts.IdleExpiry)
 	i.events = newEventQueue(opts.Events, opts.EventConcurrency, opts.Logger, i.invoke)
 	i.events.halted = func(v *function.Version) bool { return i.concurrency(v.ID()).reserved.Load() == 0 }
 	if opts.Deliver != nil {
@@ -371,6 +380,7 @@ func (i *Invoker) Close(ctx context.Context) error {
 		}
 	}
 	i.endLife()
+	i.zygotes.close()
 	i.pools.Range(func(_, found any) bool {
 		if p := found.(*lineage).current.Load(); p != nil {
 			p.retire()

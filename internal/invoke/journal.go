@@ -64,23 +64,18 @@ type splitter interface {
 	flush(now int64, emit func(int64, []byte))
 }
 
-// pipe makes a pipe that is read into the journal and returns the end to hand to
-// a process; the caller closes it.
-func (j *journal) pipe(split splitter) (*os.File, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
+// read reads the end of a pipe into the journal, from now on, and closes it when
+// the journal hangs up.
+func (j *journal) read(r *os.File, split splitter) error {
 	raw, err := r.SyscallConn()
 	if err != nil {
 		_ = r.Close()
-		_ = w.Close()
-		return nil, err
+		return err
 	}
 	s := &source{file: r, raw: raw, split: split}
 	s.drain = func(fd uintptr) {
 		for total := 0; total < maxDrain; {
-			n, _ := j.read(s, fd)
+			n, _ := j.readOnce(s, fd)
 			if n <= 0 {
 				return
 			}
@@ -95,7 +90,7 @@ func (j *journal) pipe(split splitter) (*os.File, error) {
 		_ = raw.Read(func(fd uintptr) bool {
 			for {
 				j.mu.Lock()
-				n, err := j.read(s, fd)
+				n, err := j.readOnce(s, fd)
 				if n <= 0 {
 					j.flushLocked() // outside of an invocation's end, lines go out as they come
 					j.mu.Unlock()
@@ -105,11 +100,11 @@ func (j *journal) pipe(split splitter) (*os.File, error) {
 			}
 		})
 	})
-	return w, nil
+	return nil
 }
 
-// read takes once what is there. It is called with the lock held.
-func (j *journal) read(s *source, fd uintptr) (int, error) {
+// readOnce takes what is there. It is called with the lock held.
+func (j *journal) readOnce(s *source, fd uintptr) (int, error) {
 	for {
 		n, err := syscall.Read(int(fd), j.buf[:])
 		if err == syscall.EINTR {

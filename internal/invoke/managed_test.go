@@ -2,6 +2,7 @@ package invoke
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,50 @@ import (
 	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/test/need"
 )
+
+// eachStart runs a test with a program that starts when its function is known,
+// and with one that was started ahead.
+func eachStart(t *testing.T, runtime string, test func(*testing.T, *fixture)) {
+	for _, ahead := range []bool{false, true} {
+		t.Run(fmt.Sprintf("%s ahead=%t", runtime, ahead), func(t *testing.T) {
+			f := newFixture(t, func(o *Options) {
+				o.Zygotes = -1
+				if ahead {
+					o.Zygotes = 2
+				}
+			})
+			if _, err := f.opts.Runtimes.Resolve(runtime); errors.Is(err, function.ErrNoRuntime) {
+				need.Missing(t, "%v", err)
+			}
+			if !ahead {
+				test(t, f)
+				return
+			}
+			v := version(t, "", func(v *function.Version) { v.Runtime, v.MemoryMB, v.Environment = runtime, 512, nil })
+			f.Expect(v)
+			f.awaitZygotes(1)
+			test(t, f)
+			if n := f.zygotes.taken.Load(); n == 0 {
+				t.Error("none of its environments was a zygote")
+			}
+		})
+	}
+}
+
+// awaitZygotes waits until n are ready.
+func (f *fixture) awaitZygotes(n int) {
+	f.t.Helper()
+	await(f.t, fmt.Sprint(n, " zygotes"), func() bool { return f.readyZygotes() >= n })
+}
+
+func (f *fixture) readyZygotes() (n int) {
+	f.zygotes.mu.Lock()
+	defer f.zygotes.mu.Unlock()
+	for _, k := range f.zygotes.kinds {
+		n += len(k.ready)
+	}
+	return n
+}
 
 // The managed runtimes, with whatever interpreter this host has.
 func TestManagedRuntimes(t *testing.T) {
@@ -32,13 +77,9 @@ exports.handler = async (event, context) => {
 };
 `},
 	} {
-		t.Run(runtime, func(t *testing.T) {
-			f := newFixture(t, nil)
-			if _, err := f.opts.Runtimes.Resolve(runtime); errors.Is(err, function.ErrNoRuntime) {
-				need.Missing(t, "%v", err)
-			}
+		eachStart(t, runtime, func(t *testing.T, f *fixture) {
 			v := version(t, "", func(v *function.Version) {
-				v.Runtime, v.Handler, v.MemoryMB = runtime, "app.handler", 512
+				v.Runtime, v.Handler, v.MemoryMB, v.Environment = runtime, "app.handler", 512, map[string]string{"GREETING": "hi"}
 				if err := os.WriteFile(filepath.Join(v.CodeDir, c.file), []byte(c.code), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -89,14 +130,10 @@ exports.handler = async () => {
 };
 `},
 	} {
-		t.Run(runtime, func(t *testing.T) {
-			for _, level := range []struct{ application, system string }{{"ERROR", "WARN"}, {"INFO", "INFO"}} {
-				f := newFixture(t, nil)
-				if _, err := f.opts.Runtimes.Resolve(runtime); errors.Is(err, function.ErrNoRuntime) {
-					need.Missing(t, "%v", err)
-				}
+		for _, level := range []struct{ application, system string }{{"ERROR", "WARN"}, {"INFO", "INFO"}} {
+			eachStart(t, runtime, func(t *testing.T, f *fixture) {
 				v := version(t, "", func(v *function.Version) {
-					v.Runtime, v.Handler, v.MemoryMB = runtime, "app.handler", 512
+					v.Runtime, v.Handler, v.MemoryMB, v.Environment = runtime, "app.handler", 512, map[string]string{"GREETING": "hi"}
 					v.LogFormat, v.ApplicationLogLevel, v.SystemLogLevel = "JSON", level.application, level.system
 					if err := os.WriteFile(filepath.Join(v.CodeDir, c.file), []byte(c.code), 0o600); err != nil {
 						t.Fatal(err)
@@ -113,7 +150,7 @@ exports.handler = async () => {
 				if strings.Contains(log, "platform.start") != (level.system == "INFO") {
 					t.Errorf("system level %s:\n%s", level.system, log)
 				}
-			}
-		})
+			})
+		}
 	}
 }

@@ -42,6 +42,8 @@ type starts struct {
 	// many, and promises them to st.
 	evict func(st *start, mb int64)
 
+	most int // how many may initialize at a time
+
 	mu    sync.Mutex
 	slots int            // how many more may begin now
 	used  int64          // MB, of all environments until they are gone, and what is kept for starts
@@ -71,7 +73,7 @@ type start struct {
 }
 
 func newStarts(limit int64, slots int) *starts {
-	s := &starts{limit: limit, slots: slots}
+	s := &starts{limit: limit, most: slots, slots: slots}
 	s.timer = stoppedTimer(s.look)
 	return s
 }
@@ -120,6 +122,39 @@ func (s *starts) done() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.slots++
+	s.dispatch()
+}
+
+// quiet tells whether nothing initializes or waits to.
+func (s *starts) quiet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.slots >= s.most && len(s.turns) == 0
+}
+
+// reserve takes memory for what is no environment yet, where there is some that
+// nobody waits for; release gives it back.
+func (s *starts) reserve(mb int64) bool {
+	if s.limit == 0 {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.turns) > 0 || s.used+mb > s.limit {
+		return false
+	}
+	s.used += mb
+	return true
+}
+
+// release gives back what reserve took.
+func (s *starts) release(mb int64) {
+	if s.limit == 0 || mb == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used -= mb
 	s.dispatch()
 }
 
@@ -318,10 +353,14 @@ func (s *starts) measured(e *environment, mb int64) {
 	s.dispatch()
 }
 
-// evict ends idle environments of any function, those that were used longest ago
-// first, until they had that many MB.
+// evict ends zygotes and idle environments of any function, those that were used
+// longest ago first, until they had that many MB.
 func (i *Invoker) evict(st *start, mb int64) {
 	for mb > 0 {
+		if freed := i.zygotes.giveUp(); freed > 0 { // they are of no function: they go first
+			mb -= freed
+			continue
+		}
 		e := i.oldestIdle()
 		if e == nil {
 			return

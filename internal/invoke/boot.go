@@ -1,0 +1,216 @@
+package invoke
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"time"
+
+	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/internal/runtimeapi"
+	"github.com/paddock-run/paddock/internal/runtimes"
+	"github.com/paddock-run/paddock/internal/sandbox"
+)
+
+// shell is a sandbox with its listeners, before any process runs in it.
+type shell struct {
+	box sandbox.Sandbox
+	api net.Listener // of the Runtime API
+	aws net.Listener // of the AWS endpoint; nil: there is none
+}
+
+// newShell makes a sandbox. Its listeners end with it.
+func (i *Invoker) newShell(ctx context.Context, spec *sandbox.Spec) (s shell, err error) {
+	if s.box, err = i.opts.Driver.New(ctx, spec); err != nil {
+		return s, err
+	}
+	s.api, err = s.box.Listen(apiPort)
+	if err == nil && i.opts.AWS != nil {
+		s.aws, err = s.box.Listen(i.opts.AWSPort)
+	}
+	if err != nil {
+		err = errors.Join(err, s.box.Destroy())
+	}
+	return s, err
+}
+
+// program is a runtime's process, and what connects it to the daemon.
+type program struct {
+	proc sandbox.Process
+	link *runtimeapi.Link // nil: it speaks HTTP
+	// What it writes, plain and framed, until a journal reads it.
+	out, telemetry *os.File
+}
+
+// startProgram starts a runtime's process. The error is a *sandbox.ExecError
+// where none of cmd's programs can be run.
+func startProgram(ctx context.Context, box sandbox.Sandbox, cmd *runtimes.Command, env []string, dir string) (_ *program, err error) {
+	p := &program{} // with what is there so far
+	var theirs []*os.File
+	defer func() {
+		for _, f := range theirs {
+			_ = f.Close() // nothing was written
+		}
+		if err != nil {
+			p.close()
+		}
+	}()
+	for _, ours := range []**os.File{&p.out, &p.telemetry} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		*ours = r
+		theirs = append(theirs, w)
+	}
+	process := &sandbox.Command{
+		Path: cmd.Path, Args: cmd.Args, Dir: dir, Env: env,
+		Stdout: theirs[0], Stderr: theirs[0], // one pipe, so that what was written keeps its order
+		Extra: theirs[1:], // telemetryFD
+	}
+	if cmd.Framed {
+		link, end, err := runtimeapi.NewLink()
+		if err != nil {
+			return nil, err
+		}
+		p.link = link
+		theirs = append(theirs, end)
+		process.Extra = theirs[1:] // runtimes.FramesDescriptor, too
+	}
+	p.proc, err = box.Start(ctx, process)
+	for _, other := range cmd.Fallback {
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		process.Path = other
+		p.proc, err = box.Start(ctx, process)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// close lets go of what nobody has taken over.
+func (p *program) close() {
+	if p.link != nil {
+		p.link.Close()
+	}
+	for _, f := range []*os.File{p.out, p.telemetry} {
+		if f != nil {
+			_ = f.Close() // the read end of a pipe
+		}
+	}
+}
+
+// spec is the sandbox of a function of this environment.
+func (e *environment) spec(rt *runtimes.Runtime) *sandbox.Spec {
+	return &sandbox.Spec{
+		ID: e.id, Code: e.v.CodeDir, Layers: e.v.LayerDirs, Lang: rt.Lang, Bootstrap: rt.Bootstrap,
+		MemoryMB: e.v.MemoryMB, EphemeralMB: e.v.EphemeralMB,
+	}
+}
+
+// boot makes the sandbox, starts the runtime in it, or takes one that was started
+// ahead, and waits until it asks for its first event, fails, ends, or takes longer
+// than limit. After a failure nothing is left of what it made.
+func (e *environment) boot(ctx context.Context, limit time.Duration) (f *failure) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	rt, err := e.inv.opts.Runtimes.Resolve(e.v.Runtime)
+	if err != nil {
+		return &failure{err: err}
+	}
+	if rt.Notice != "" {
+		e.log.say(rt.Notice + "\n")
+	}
+	defer func() {
+		if f != nil {
+			e.readMemory()
+			e.end()
+		}
+	}()
+	if f := e.launch(ctx, rt); f != nil {
+		return f
+	}
+	select {
+	case f = <-e.booted:
+		if f != nil { // it is about to end; let it say its last words
+			select {
+			case <-e.proc.Done():
+			case <-time.After(settleTime):
+			}
+		}
+	case <-e.proc.Done():
+		e.api.Settle(settleTime)
+		select {
+		case f = <-e.booted: // it said why before it ended
+		default:
+		}
+		if f == nil {
+			f = exited(e.proc.Exit())
+		}
+	case <-timer.C:
+		f = timedOut(limit)
+	case <-ctx.Done():
+		f = &failure{err: function.ErrShuttingDown}
+	}
+	if f != nil {
+		return f
+	}
+	e.limitCPU()
+	go e.watch(e.proc)
+	return nil
+}
+
+// launch brings the runtime to where it loads the function. A zygote and a new
+// process go the same way, but that the zygote gets its variables as it boots.
+func (e *environment) launch(ctx context.Context, rt *runtimes.Runtime) *failure {
+	var shell shell
+	var p *program
+	z := e.inv.zygotes.take(ctx, rt, e)
+	if z != nil {
+		shell, p = z.shell, z.program
+	} else {
+		var err error
+		if shell, err = e.inv.newShell(ctx, e.spec(rt)); err != nil {
+			return &failure{err: err}
+		}
+	}
+	e.box = shell.box
+	e.mu.Lock()
+	e.phase = phaseInit
+	e.mu.Unlock()
+	e.api = runtimeapi.Serve(shell.api, e)
+	e.openEndpoint(shell.aws)
+	layout := e.box.Layout()
+	cmd := rt.Command(layout, e.v)
+	variables := e.variables(cmd.Env, layout, shell.api.Addr().String())
+	if p == nil {
+		var err error
+		if p, err = startProgram(ctx, e.box, cmd, variables, layout.Task); err != nil {
+			return notStarted(err, layout, cmd.InvalidEntrypoint)
+		}
+		variables = nil // it was started with them
+	}
+	e.proc = p.proc
+	if p.link != nil {
+		e.api.ServeFrames(p.link)
+	}
+	if err := errors.Join(e.log.read(p.out, &lines{}), e.log.read(p.telemetry, &frames{})); err != nil {
+		return &failure{err: err}
+	}
+	if p.link == nil {
+		return nil
+	}
+	doc, err := rt.Boot(layout, variables)
+	if err != nil {
+		return &failure{err: err}
+	}
+	if err := p.link.Boot(doc); err != nil { // the process has ended, which is seen next
+		e.inv.log.Debug("boot a runtime", "environment", e.id, "error", err)
+	}
+	return nil
+}
