@@ -232,7 +232,22 @@ func joinDefinition(docs []store.Document) (*restapi.Definition, error) {
 	if err := json.Unmarshal(join(docs), d); err != nil {
 		return nil, err
 	}
+	// An imported definition may lack what it has none of: operations add to these.
+	makeMap(&d.Resources)
+	makeMap(&d.Models)
+	makeMap(&d.Validators)
+	makeMap(&d.Authorizers)
+	makeMap(&d.GatewayResponses)
+	for _, r := range d.Resources {
+		makeMap(&r.Methods)
+	}
 	return d, nil
+}
+
+func makeMap[T any](m *map[string]T) {
+	if *m == nil {
+		*m = map[string]T{}
+	}
 }
 
 // deployed reads the definition that a deployment froze: store.ErrNotFound

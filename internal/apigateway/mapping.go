@@ -24,6 +24,7 @@ var (
 	requestExpression  = regexp.MustCompile(`^(?:method\.request\.(?:path|querystring|multivaluequerystring|header|multivalueheader)\.` + parameterName + `|method\.request\.body(?:[.\[].+)?|context\.[A-Za-z0-9_.\-]+|stageVariables\.[A-Za-z0-9_]+|'[^']*')$`)
 	responseExpression = regexp.MustCompile(`^(?:integration\.response\.(?:header|multivalueheader)\.` + parameterName + `|integration\.response\.body(?:[.\[].+)?|context\.[A-Za-z0-9_.\-]+|stageVariables\.[A-Za-z0-9_]+|'[^']*')$`)
 
+	statusCode  = regexp.MustCompile(`^[1-5][0-9][0-9]$`)
 	contentType = regexp.MustCompile(`^(?:[A-Za-z0-9!#$&^_.+\-*]+/[A-Za-z0-9!#$&^_.+\-*]+(?:\s*;.*)?|\$default)$`)
 )
 
