@@ -70,17 +70,16 @@ func (r *replaying) segment(last bool) error {
 	for {
 		var number uint64
 		buf, number, err = readBatch(r.seg.file, r.seg.size, info.Size(), buf)
+		if err == nil && r.j.number != 0 && number != r.j.number+1 {
+			err = errTorn
+		}
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case err == nil && r.j.number != 0 && number != r.j.number+1:
-			err = errTorn
-			fallthrough
-		case errors.Is(err, errTorn):
-			if !last {
-				return fmt.Errorf("the journal is damaged at byte %d: restore the data folder from a copy", r.seg.size)
-			}
+		case errors.Is(err, errTorn) && last:
 			return r.seg.file.Truncate(r.seg.size)
+		case errors.Is(err, errTorn):
+			return fmt.Errorf("the journal is damaged at byte %d: restore the data folder from a copy", r.seg.size)
 		case err != nil:
 			return err
 		}
