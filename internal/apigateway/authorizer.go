@@ -73,7 +73,7 @@ func (s *Service) GetAuthorizers(ctx context.Context, in *api.GetAuthorizersRequ
 		return nil, err
 	}
 	out := &api.Authorizers{}
-	out.Items, out.Position, err = views(a.Definition.Authorizers, authorizerView, in.Position, in.Limit)
+	out.Items, out.Position, err = viewPage(a.Definition.Authorizers, authorizerView, in.Position, in.Limit)
 	return out, err
 }
 

@@ -82,7 +82,7 @@ func (s *Service) GetModels(ctx context.Context, in *api.GetModelsRequest) (*api
 		return nil, err
 	}
 	out := &api.Models{}
-	out.Items, out.Position, err = views(a.Definition.Models, modelView, in.Position, in.Limit)
+	out.Items, out.Position, err = viewPage(a.Definition.Models, modelView, in.Position, in.Limit)
 	return out, err
 }
 
@@ -129,9 +129,9 @@ func modelView(m *restapi.Model) *api.Model {
 	return &api.Model{Id: &m.ID, Name: &m.Name, Description: optional(m.Description), Schema: optional(m.Schema), ContentType: &m.ContentType}
 }
 
-// views are the members of a map that a page has, as clients see them, in
+// viewPage is the members of a map that a page has, as clients see them, in
 // order of their keys.
-func views[T, V any](all map[string]T, view func(T) V, position *string, limit *int32) ([]V, *string, error) {
+func viewPage[T, V any](all map[string]T, view func(T) V, position *string, limit *int32) ([]V, *string, error) {
 	var names []string
 	for name := range all {
 		names = append(names, name)

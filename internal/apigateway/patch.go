@@ -215,3 +215,14 @@ const (
 	noSuchParameter   = "Invalid parameter name specified"
 	noSuchContentType = "Content-Type specified was not found"
 )
+
+// patchBool reads a switch strictly, for the resources where AWS does.
+func patchBool(value string) (bool, error) {
+	switch strings.ToLower(value) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, badRequest("Invalid boolean value specified: %s", value)
+}

@@ -58,7 +58,7 @@ func (s *Service) GetRequestValidators(ctx context.Context, in *api.GetRequestVa
 		return nil, err
 	}
 	out := &api.RequestValidators{}
-	out.Items, out.Position, err = views(a.Definition.Validators, validatorView, in.Position, in.Limit)
+	out.Items, out.Position, err = viewPage(a.Definition.Validators, validatorView, in.Position, in.Limit)
 	return out, err
 }
 

@@ -96,6 +96,7 @@ func (s *Service) compile(ctx context.Context, e *servedAPI, r *record) (*restap
 	}
 	for name, st := range r.Stages {
 		ss := &restapi.ServedStage{Stage: st.Stage, CacheEpoch: st.CacheEpoch, AuthorizersEpoch: st.AuthorizersEpoch}
+		ss.Methods = normalSettings(st.Methods)
 		var err error
 		if ss.Definition, err = definition(st.DeploymentID); err != nil {
 			return nil, err
