@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -277,14 +278,28 @@ func tryRemove(dir string) (done bool, err error) {
 	}
 }
 
-// put writes a control file, which must exist.
+// put writes a control file, which must exist. It is on the way of every start and
+// thaw: an os.File would ask whether the file can be polled.
 func put(dir, file, value string) error {
-	f, err := os.OpenFile(filepath.Join(dir, file), os.O_WRONLY|os.O_TRUNC, 0)
+	path := filepath.Join(dir, file)
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	_, err = f.WriteString(value)
-	return errors.Join(err, f.Close())
+	defer closeFD(fd) // the kernel has said all at the write
+	for {
+		n, err := unix.Write(fd, []byte(value))
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err == nil && n < len(value):
+			err = io.ErrShortWrite
+			fallthrough
+		case err != nil:
+			return &os.PathError{Op: "write", Path: path, Err: err}
+		}
+		return nil
+	}
 }
 
 // number reads a control file that holds one.
