@@ -87,7 +87,7 @@ func members(t types.Type, path string, above []types.Type) []member {
 		return members(t.Elem(), path, above)
 	case *types.Named:
 		structure, ok := t.Underlying().(*types.Struct)
-		if !ok || slices.Contains(above, types.Type(t)) {
+		if !ok || slices.Contains(above, types.Type(t)) || t.Obj().Pkg().Path() == "time" {
 			return nil
 		}
 		for field := range structure.Fields() {

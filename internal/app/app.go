@@ -22,6 +22,7 @@ import (
 	"github.com/paddock-run/paddock/internal/arn"
 	"github.com/paddock-run/paddock/internal/codestore"
 	"github.com/paddock-run/paddock/internal/edge"
+	"github.com/paddock-run/paddock/internal/eventsource"
 	"github.com/paddock-run/paddock/internal/gateway"
 	"github.com/paddock-run/paddock/internal/invoke"
 	"github.com/paddock-run/paddock/internal/lambda"
@@ -122,6 +123,7 @@ type daemon struct {
 	apis     *apigatewayv2.Service
 	rest     *apigateway.Service
 	sqs      *sqs.Service
+	pollers  *eventsource.Supervisor
 	edge     *edge.Edge
 }
 
@@ -159,7 +161,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		},
 		Logger: d.log,
 	})
-	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Invoker: d.invoker, Capacity: d.invoker, Concurrency: cfg.Concurrency, Logger: d.log}); err != nil {
+	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Invoker: d.invoker, Capacity: d.invoker, Sources: eventSources{d}, Concurrency: cfg.Concurrency, Logger: d.log}); err != nil {
 		return err
 	}
 	if d.apis, err = apigatewayv2.New(d.life, d.state.Documents, d.log); err != nil {
@@ -183,7 +185,11 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		Version:        cfg.Version,
 		Logger:         d.log,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	d.superviseEventSources(ctx)
+	return nil
 }
 
 // close ends the parts, the last first. It is called when no request runs any more.
@@ -191,6 +197,9 @@ func (d *daemon) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Grace+5*time.Second)
 	defer cancel()
 	var errs []error
+	if d.pollers != nil {
+		errs = append(errs, d.stopPolling(ctx))
+	}
 	if d.lambda != nil {
 		errs = append(errs, d.lambda.Close())
 	}

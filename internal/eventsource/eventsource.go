@@ -30,8 +30,8 @@ type Mapping struct {
 	Kind        Kind
 	// EventSourceARN is the queue's or the cluster's; empty for self-managed Kafka.
 	EventSourceARN string `json:",omitempty"`
-	// Revision rises with each change.
-	Revision int64 `json:"-"`
+	// Revision is at least 1 and rises with each change.
+	Revision int64
 
 	BatchSize int           // records of one invocation at most: 1 to 10,000
 	Window    time.Duration // how long to gather records: 0 to 300 s

@@ -144,7 +144,7 @@ func (s *Supervisor) want(uuid string, m *Mapping) {
 		if m == nil {
 			return
 		}
-		w = &worker{uuid: uuid, changed: make(chan struct{})}
+		w = &worker{uuid: uuid, running: m.Revision, changed: make(chan struct{})}
 		s.workers[uuid] = w
 		s.running.Go(func() { s.work(w) })
 	}

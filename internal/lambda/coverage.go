@@ -8,6 +8,7 @@ const (
 	uploading  = "CreateFunction, UpdateFunctionCode"
 	invoking   = "Invoke, InvokeWithResponseStream"
 	permitting = "AddPermission, RemovePermission, GetPolicy"
+	mapping    = "CreateEventSourceMapping, UpdateEventSourceMapping"
 	eventing   = "PutFunctionEventInvokeConfig, UpdateFunctionEventInvokeConfig"
 )
 
@@ -180,7 +181,58 @@ var Settings = []coverage.Setting{
 	},
 	{
 		Operation: "TagResource, UntagResource, ListTags", Setting: "Resource", Status: coverage.Works,
-		Note: "Functions only.",
+		Note: "Functions and event source mappings.",
+	},
+	{
+		Operation: "CreateEventSourceMapping", Setting: "EventSourceArn", Status: coverage.Works,
+		Note: "Queues of Paddock's own, of the same account and region, and Amazon MSK clusters whose brokers Paddock was told of. Kinesis and DynamoDB streams, Amazon MQ and DocumentDB are refused.",
+	},
+	{
+		Operation: mapping, Setting: "State", Status: coverage.Works,
+		Note: "Changes take effect at once, unless batches still run. An update or a deletion waits up to a second for that before it is answered with ResourceInUseException. LastProcessingResult is shown for queues too, and is that of the time since the start.",
+	},
+	{
+		Operation: mapping, Setting: "BatchSize, MaximumBatchingWindowInSeconds", Status: coverage.Works,
+		Note: "A batch of a queue without a window has what is there when it is received. Kafka's window is 500 ms unless one is set, shown as 0.",
+	},
+	{
+		Operation: mapping, Setting: "FilterCriteria", Status: coverage.Works,
+		Note: "Up to 10 patterns, with all operators of EventBridge, those that Lambda does not document included (cidr, wildcard).",
+	},
+	{
+		Operation: mapping, Setting: "KMSKeyArn", Status: coverage.Refused,
+		Note: "Filter criteria are not encrypted with a key.",
+	},
+	{
+		Operation: mapping, Setting: "ScalingConfig", Status: coverage.Works,
+		Note: "Without it, 5 batches at once to begin with, and 5 more each second while there is a backlog, up to 1250; fewer while the function fails or is throttled.",
+	},
+	{
+		Operation: mapping, Setting: "ProvisionedPollerConfig", Status: coverage.Works,
+		Note: "Of a queue, each poller runs up to 10 batches at once. PollerGroupName is kept and has no effect.",
+	},
+	{
+		Operation: mapping, Setting: "ParallelizationFactor, TumblingWindowInSeconds, DocumentDBEventSourceConfig", Status: coverage.Refused,
+		Note: "Of streams and of DocumentDB only, which are no event sources here.",
+	},
+	{
+		Operation: "CreateEventSourceMapping", Setting: "Queues", Status: coverage.Refused,
+		Note: "Of Amazon MQ only, which is no event source here.",
+	},
+	{
+		Operation: mapping, Setting: "DestinationConfig", Status: coverage.Works,
+		Note: "Of Kafka: a queue of the same account and region, or a topic of the same cluster. SNS topics and S3 buckets are refused.",
+	},
+	{
+		Operation: mapping, Setting: "SourceAccessConfigurations", Status: coverage.Works,
+		Note: "VPC_SUBNET and VPC_SECURITY_GROUP are kept and have no effect.",
+	},
+	{
+		Operation: mapping, Setting: "LoggingConfig", Status: coverage.StoredOnly,
+		Note: "What pollers have to say is in Paddock's own log.",
+	},
+	{
+		Operation: mapping, Setting: "MetricsConfig", Status: coverage.Works,
 	},
 	{
 		Operation: "PutFunctionConcurrency", Setting: "ReservedConcurrentExecutions", Status: coverage.Works,

@@ -44,6 +44,8 @@ type Options struct {
 	Invoker function.Invoker
 	// Capacity is the Invoker's.
 	Capacity Capacity
+	// Sources is what event source mappings ask about theirs; nil: none is created.
+	Sources Sources
 	// Concurrency limits an account's invocations in a region. Default: 1000.
 	Concurrency int
 	// Architecture is what this host runs: "x86_64" or "arm64". Default: its own.
@@ -62,6 +64,8 @@ type Service struct {
 	refs  codeRefs
 	// layers is what refs counts beside the index's versions.
 	layers layerArchives
+	// mappings are the event source mappings.
+	mappings mappings
 
 	capacity capacity
 	// tokenKey signs the URLs of code archives; it lives as long as the process,
@@ -105,6 +109,7 @@ func New(opts Options) (*Service, error) {
 	s.refs.init(s)
 	s.capacity.pause = minPause
 	s.layers.refs, s.layers.watched = &s.refs, &s.index.watched
+	s.mappings.watched, s.mappings.remove = &s.index.watched, s.removeMapping
 	s.index.hooks = hooks{
 		added: func(v *version) {
 			for _, sha := range v.doc.archives() {
@@ -189,6 +194,7 @@ func (s *Service) follow(watch store.Watch) {
 			if d.Value == nil {
 				s.index.forget(d)
 				s.layers.forget(d)
+				s.mappings.forget(d)
 			}
 		}
 	}
@@ -276,6 +282,9 @@ func (s *Service) take(d store.Document, made map[string]*version) error {
 	if err := s.layers.apply(d); err != nil {
 		return err
 	}
+	if err := s.mappings.apply(d); err != nil {
+		return err
+	}
 	return s.index.apply(d, made)
 }
 
@@ -311,7 +320,7 @@ func (s *Service) retry(ctx context.Context, k docKey, f func() error) error {
 	return err
 }
 
-// Reset deletes every function and layer of every account. Running invocations finish.
+// Reset deletes every function, layer and event source mapping of every account. Running invocations finish.
 func (s *Service) Reset(ctx context.Context) error {
 	if err := s.wait(ctx); err != nil {
 		return err

@@ -21,7 +21,7 @@ func taggable(ctx context.Context, action string, resource *string) (ref, error)
 		}
 		return r, nil
 	}
-	return ref{}, notFound("Paddock has no resource %s: it knows tags of functions only.", deref(resource))
+	return ref{}, notFound("Paddock has no resource %s: it knows tags of functions and of event source mappings.", deref(resource))
 }
 
 // changeTags stores what f makes of a function's tags.
@@ -53,6 +53,9 @@ func (s *Service) changeTags(ctx context.Context, r ref, f func(map[string]strin
 // ListTags implements
 // https://docs.aws.amazon.com/lambda/latest/api/API_ListTags.html
 func (s *Service) ListTags(ctx context.Context, in *api.ListTagsRequest) (*api.ListTagsResponse, error) {
+	if key, ok := taggedMapping(ctx, in.Resource); ok {
+		return s.mappingTags(ctx, key)
+	}
 	r, err := taggable(ctx, "ListTags", in.Resource)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,65 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/paddock-run/paddock/internal/eventsource"
+	eventsqs "github.com/paddock-run/paddock/internal/eventsource/sqs"
+)
+
+// superviseEventSources makes what runs the pollers of event source mappings,
+// and lets it begin. Pollers take no more records once polling ends.
+func (d *daemon) superviseEventSources(polling context.Context) {
+	d.pollers = eventsource.NewSupervisor(polling, eventsource.Options{
+		Sources: map[eventsource.Kind]eventsource.Source{
+			eventsource.SQS: eventsqs.Source{Queues: d.sqs.Consumer()},
+		},
+		Functions:    d.lambda,
+		Destinations: destinations{d},
+		Secrets:      noSecrets{},
+		Logger:       d.log,
+	})
+	d.lambda.Poll(d.pollers)
+}
+
+// stopPolling lets batches that run finish, for as long as requests may.
+func (d *daemon) stopPolling(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.Grace)
+	defer cancel()
+	return d.pollers.Close(ctx)
+}
+
+// eventSources is what Lambda asks about the sources of mappings.
+type eventSources struct{ *daemon }
+
+func (e eventSources) QueueVisibility(arn string) (time.Duration, bool) {
+	return e.sqs.Consumer().Visibility(arn)
+}
+
+func (e eventSources) Check(m *eventsource.Mapping) error {
+	if m.Kind != eventsource.SQS {
+		return errors.New("Paddock does not support Apache Kafka as an event source yet.")
+	}
+	return nil
+}
+
+// destinations takes records of what pollers gave up.
+type destinations struct{ *daemon }
+
+func (t destinations) Deliver(ctx context.Context, _ *eventsource.Mapping, destination string, record []byte) error {
+	if parts := strings.Split(destination, ":"); len(parts) != 6 || parts[2] != "sqs" {
+		return fmt.Errorf("%s is no queue", destination)
+	}
+	return t.sqs.Consumer().Deliver(ctx, destination, string(record))
+}
+
+// noSecrets stands for Secrets Manager, which there is none of yet.
+type noSecrets struct{}
+
+func (noSecrets) Secret(context.Context, string, string, string) (string, error) {
+	return "", eventsource.ErrNoSecret
+}
