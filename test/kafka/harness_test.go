@@ -167,7 +167,7 @@ func (w *world) Processed(result string) {
 // wait waits until cond, which is called under the lock.
 func (w *world) wait(what string, cond func() bool) {
 	w.t.Helper()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for {
 		w.mu.Lock()
 		ok, changed := cond(), w.changed
@@ -232,7 +232,9 @@ func (w *world) run(m *eventsource.Mapping, opts kafka.Options) *poll {
 	out := &poll{t: w.t, polling: endPolling, life: endLife, ended: make(chan struct{})}
 	go func() {
 		defer close(out.ended)
-		out.err = p.Run(polling, life)
+		if out.err = p.Run(polling, life); out.err != nil {
+			w.change(func() { w.problem["ended: "+out.err.Error()]++ })
+		}
 	}()
 	w.t.Cleanup(out.kill)
 	return out

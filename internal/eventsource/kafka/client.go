@@ -84,8 +84,11 @@ func (p *poller) begin(ctx context.Context, connection []kgo.Opt) error {
 	if err := topics[t.Name].Err; err != nil {
 		return explain(fmt.Errorf("topic %s: %w", t.Name, err))
 	}
-	committed, err := adm.FetchOffsetsForTopics(ctx, t.Group, t.Name)
-	if err != nil {
+	var committed kadm.OffsetResponses
+	if err := coordinated(ctx, func() (err error) {
+		committed, err = adm.FetchOffsetsForTopics(ctx, t.Group, t.Name)
+		return err
+	}); err != nil {
 		return explain(fmt.Errorf("consumer group %s: %w", t.Group, err))
 	}
 	for _, o := range committed[t.Name] {
@@ -108,16 +111,30 @@ func (p *poller) begin(ctx context.Context, connection []kgo.Opt) error {
 	if err = errors.Join(err, listed.Error()); err != nil {
 		return explain(fmt.Errorf("topic %s: %w", t.Name, err))
 	}
-	switch answer, err := adm.CommitOffsets(ctx, t.Group, listed.Offsets()); {
-	case err != nil:
+	err = coordinated(ctx, func() error {
+		answer, err := adm.CommitOffsets(ctx, t.Group, listed.Offsets())
+		return errors.Join(err, answer.Error())
+	})
+	if err != nil && !errors.Is(err, kerr.UnknownMemberID) { // else another process has done this meanwhile, and joined
 		return explain(fmt.Errorf("consumer group %s: %w", t.Group, err))
-	case errors.Is(answer.Error(), kerr.UnknownMemberID):
-		// Another process has done this meanwhile, and joined.
-		return nil
-	case answer.Error() != nil:
-		return explain(fmt.Errorf("consumer group %s: %w", t.Group, answer.Error()))
 	}
 	return nil
+}
+
+// coordinated calls f again while the group's coordinator is not ready, as that of
+// a cluster's first group is not.
+func coordinated(ctx context.Context, f func() error) error {
+	for {
+		err := f()
+		if !errors.Is(err, kerr.CoordinatorNotAvailable) && !errors.Is(err, kerr.CoordinatorLoadInProgress) && !errors.Is(err, kerr.NotCoordinator) {
+			return err
+		}
+		select {
+		case <-time.After(250 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // explain puts before an error what Lambda calls it.

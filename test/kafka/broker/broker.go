@@ -217,6 +217,7 @@ func (b *Broker) configure() error {
 		"group.min.session.timeout.ms=1000",
 		"auto.create.topics.enable=false",
 		"controlled.shutdown.enable=false",
+		"log.retention.ms=-1", // what is old by its timestamp stays
 		"log.message.timestamp.before.max.ms=9223372036854775807",
 		"sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
 		"ssl.keystore.type=PEM",
