@@ -71,12 +71,15 @@ func (s *Set) Fields() []string {
 // matches no pattern that looks into it.
 type Plain string
 
+// opaque is data that cannot be looked at.
+type opaque struct{}
+
 // Data is what Match wants of a record's data: the value where it is a JSON
-// object or array, Plain where it is other text. Data that is no UTF-8 is nil,
-// false: no pattern about it matches, and Lambda drops the record.
+// object or array, Plain where it is other text. Data that is no UTF-8 is false,
+// and a value that no pattern about it matches: Lambda drops such records.
 func Data(data []byte) (value any, ok bool) {
 	if !utf8.Valid(data) {
-		return nil, false
+		return opaque{}, false
 	}
 	if t := bytes.TrimLeft(data, " \t\r\n"); len(t) > 0 && (t[0] == '{' || t[0] == '[') {
 		if v, err := decode(t); err == nil {
@@ -112,7 +115,7 @@ type object struct {
 type member struct {
 	name   string
 	object *object
-	values []matcher
+	values choices
 }
 
 func (o *object) fields(names map[string]bool) {
@@ -162,7 +165,7 @@ func (o *object) within(value any) bool {
 			return o.match(nil)
 		}
 		return slices.ContainsFunc(v, o.within)
-	case Plain:
+	case Plain, opaque:
 		return false
 	default:
 		return o.match(nil)
@@ -171,18 +174,18 @@ func (o *object) within(value any) bool {
 
 // anyLeaf says whether one of values matches: of a list, any element. Objects
 // match nothing, and an empty list does not exist.
-func anyLeaf(values []matcher, value any, there bool) bool {
+func anyLeaf(values choices, value any, there bool) bool {
 	switch v := value.(type) {
 	case []any:
 		if len(v) == 0 {
-			return slices.ContainsFunc(values, matcher.matchAbsent)
+			return values.matchAbsent()
 		}
 		return slices.ContainsFunc(v, func(e any) bool { return anyLeaf(values, e, true) })
-	case map[string]any:
+	case map[string]any, opaque:
 		return false
 	}
 	if !there {
-		return slices.ContainsFunc(values, matcher.matchAbsent)
+		return values.matchAbsent()
 	}
-	return slices.ContainsFunc(values, func(m matcher) bool { return m.match(value) })
+	return values.match(value)
 }

@@ -18,8 +18,8 @@ type matcher struct {
 	low     bound
 	high    bound
 	network netip.Prefix
-	pieces  []string  // of isWildcard: what stands between its stars
-	not     []matcher // of isAnythingBut: none of these
+	pieces  []string // of isWildcard: what stands between its stars
+	not     choices  // of isAnythingBut: none of these
 	exists  bool
 }
 
@@ -37,6 +37,39 @@ const (
 	isAnythingBut
 )
 
+// choices are values of which a field has to have one. Strings that are to be
+// equal are looked up: there may be hundreds.
+type choices struct {
+	texts  map[string]bool
+	others []matcher
+}
+
+func choose(matchers []matcher) choices {
+	c := choices{texts: map[string]bool{}}
+	for _, m := range matchers {
+		if m.kind == isText && !m.fold {
+			c.texts[m.text] = true
+		} else {
+			c.others = append(c.others, m)
+		}
+	}
+	return c
+}
+
+func (c choices) match(value any) bool {
+	if text, ok := textOf(value); ok && c.texts[text] {
+		return true
+	}
+	for i := range c.others {
+		if c.others[i].match(value) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c choices) matchAbsent() bool { return slices.ContainsFunc(c.others, matcher.matchAbsent) }
+
 // bound is one end of a range of numbers; the zero value is none.
 type bound struct {
 	at             float64
@@ -46,12 +79,12 @@ type bound struct {
 func (m matcher) matchAbsent() bool { return m.kind == isExists && !m.exists }
 
 // match takes a value that is there, neither a list nor an object.
-func (m matcher) match(value any) bool {
+func (m *matcher) match(value any) bool {
 	switch m.kind {
 	case isExists:
 		return m.exists
 	case isAnythingBut:
-		return !slices.ContainsFunc(m.not, func(n matcher) bool { return n.match(value) })
+		return !m.not.match(value)
 	case isValue:
 		return value == m.value
 	case isNumber:

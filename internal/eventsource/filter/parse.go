@@ -53,7 +53,7 @@ func parseObject(fields map[string]any) (*object, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%q: %w", name, err)
 			}
-			o.members = append(o.members, member{name: name, values: values})
+			o.members = append(o.members, member{name: name, values: choose(values)})
 		default:
 			return nil, fmt.Errorf("%q is neither a list of values nor an object", name)
 		}
@@ -259,16 +259,18 @@ func parseAnythingBut(argument any) (matcher, error) {
 	if len(list) == 0 {
 		return m, errors.New("anything-but takes at least one value")
 	}
+	var not []matcher
 	for _, v := range list {
 		n, err := read(v)
 		if err != nil {
 			return m, fmt.Errorf("anything-but: %w", err)
 		}
-		if len(m.not) > 0 && n.kind != m.not[0].kind {
+		if len(not) > 0 && n.kind != not[0].kind {
 			return m, errors.New("anything-but takes strings or numbers, not both")
 		}
-		m.not = append(m.not, n)
+		not = append(not, n)
 	}
+	m.not = choose(not)
 	return m, nil
 }
 
