@@ -107,6 +107,9 @@ func (r *record) setEndpoint(c *api.EndpointConfiguration) error {
 	if c == nil {
 		return nil
 	}
+	if c.Types != nil && len(c.Types) == 0 {
+		return badRequest("REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.")
+	}
 	if len(c.Types) > 1 {
 		return badRequest("Cannot create an api with multiple Endpoint Types.")
 	}
@@ -122,6 +125,9 @@ func (r *record) setEndpoint(c *api.EndpointConfiguration) error {
 		r.IPAddressType = string(*c.IpAddressType)
 	case private:
 		r.IPAddressType = string(api.IpAddressTypeDualstack)
+	}
+	if !private {
+		r.VPCEndpointIDs = nil
 	}
 	if len(c.VpcEndpointIds) > 0 {
 		if !private {

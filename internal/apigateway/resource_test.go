@@ -126,3 +126,24 @@ func TestResourcesAreShownWithTheirMethods(t *testing.T) {
 	_, err := f.GetResource(f.ctx, &api.GetResourceRequest{RestApiId: f.api, ResourceId: f.root, Embed: []string{"all"}})
 	wantError(t, err, "BadRequestException", "Invalid embed parameter")
 }
+
+// Changes at the same time are all kept.
+func TestConcurrentChanges(t *testing.T) {
+	f := setup(t)
+	const n = 12
+	errs := make(chan error, n)
+	for i := range n {
+		go func() {
+			_, err := f.CreateResource(f.ctx, &api.CreateResourceRequest{RestApiId: f.api, ParentId: f.root, PathPart: new("r" + string(rune('a'+i)))})
+			errs <- err
+		}()
+	}
+	for range n {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := f.paths(); len(got) != n+1 {
+		t.Errorf("%d resources: %q", len(got), got)
+	}
+}
