@@ -26,7 +26,8 @@ type execution struct {
 	ctx   context.Context
 	t     *Template
 	vars  []Value // by slot
-	frame *frame  // the innermost macro's; nil: none
+	given Variables
+	frame *frame // the innermost macro's; nil: none
 	out   *output
 
 	left       int // work that may still be done
@@ -50,7 +51,7 @@ var executions = sync.Pool{New: func() any { return new(execution) }}
 
 func newExecution(ctx context.Context, t *Template, vars Variables) *execution {
 	e := executions.Get().(*execution)
-	e.ctx, e.t, e.left, e.untilCheck = ctx, t, maxWork, checkEvery
+	e.ctx, e.t, e.given, e.left, e.untilCheck = ctx, t, vars, maxWork, checkEvery
 	if cap(e.vars) < len(t.names) {
 		e.vars = make([]Value, len(t.names))
 	}
@@ -80,7 +81,8 @@ func (e *execution) release() {
 // fail notes where an error came up first.
 func (e *execution) fail(pos int, err error) error {
 	var done *ExecutionError
-	if errors.As(err, &done) {
+	var stop *stopSignal
+	if errors.As(err, &done) || errors.As(err, &stop) {
 		return err
 	}
 	line, column := position(e.t.source, pos)
@@ -151,8 +153,8 @@ func (e *execution) compile(src string) (*block, error) {
 		n.scope, n.count, n.hasNext = c.slot("foreach"), c.slot("velocityCount"), c.slot("velocityHasNext")
 	}
 	e.names = c.names
-	for len(e.vars) < len(e.names) {
-		e.vars = append(e.vars, nil)
+	for _, name := range e.names[len(e.vars):] {
+		e.vars = append(e.vars, e.given[name])
 	}
 	return b, nil
 }
@@ -162,7 +164,9 @@ type frame struct {
 	parent *frame
 	local  []binding
 	lazy   []lazyArgument
-	null   int // the place of a loop's variable that is null, plus 1; 0: no loop's frame
+	loop   bool // no macro's, but a loop's over an element that is null
+	null   int  // the place of that loop's variable
+	active bool // the variable reads as null, whatever was assigned to it
 }
 
 type binding struct {
@@ -208,8 +212,8 @@ func (e *execution) get(slot int) (Value, error) {
 
 func (e *execution) getFrom(f *frame, slot int) (Value, error) {
 	for ; f != nil; f = f.parent {
-		if f.null > 0 {
-			if f.null-1 == slot {
+		if f.loop {
+			if f.active && f.null == slot {
 				return nil, nil
 			}
 			continue
@@ -257,8 +261,10 @@ func (e *execution) lazy(f *frame, arg expr) (Value, error) {
 // put assigns a variable, in the macro and outside of it.
 func (e *execution) put(slot int, v Value) {
 	for f := e.frame; f != nil; f = f.parent {
-		if f.null == 0 {
+		if !f.loop {
 			f.set(slot, v)
+		} else if v == nil && f.null == slot {
+			f.active = true
 		}
 	}
 	e.vars[slot] = v
@@ -267,8 +273,8 @@ func (e *execution) put(slot int, v Value) {
 // remove forgets a variable, and an argument of its name.
 func (e *execution) remove(slot int) {
 	for f := e.frame; f != nil; f = f.parent {
-		if f.null-1 == slot {
-			f.null = -1
+		if f.null == slot {
+			f.active = false
 		}
 		for i := range f.local {
 			if f.local[i].slot == slot {

@@ -8,6 +8,7 @@ import (
 
 var (
 	errUnsupported = errors.New("UnsupportedOperationException")
+	errNull        = errors.New("NullPointerException")
 	errNoElement   = errors.New("NoSuchElementException")
 )
 
@@ -34,6 +35,15 @@ func (e *execution) invoke(of Value, name string, args []Value) (Value, error) {
 		return e.loopMethod(of, name, args)
 	case bool:
 		return e.boolMethod(of, name, args)
+	case character:
+		if name == "charValue" && len(args) == 0 {
+			return of, nil
+		}
+		return e.objectMethod(of, name, args)
+	case *definition:
+		if name == "toString" && len(args) == 0 {
+			return of.text(e)
+		}
 	case Number:
 		return e.numberMethod(of.java(), name, args)
 	case int32, int64, float32, float64, *big.Int, Decimal:
@@ -90,6 +100,9 @@ func iteratorMethod(of *Iterator, name string, args []Value) (Value, error) {
 	case "hasNext":
 		return of.next < len(of.items), nil
 	case "next":
+		if _, err := of.watch.changed(-1); err != nil {
+			return nil, err
+		}
 		if of.next >= len(of.items) {
 			return nil, errNoElement
 		}
@@ -137,7 +150,7 @@ func (e *execution) boolMethod(of bool, name string, args []Value) (Value, error
 		if other, ok := args[0].(bool); ok {
 			return int32(btoi(of) - btoi(other)), nil
 		}
-		return nil, nil
+		return nil, errClass("compareTo wants a boolean")
 	case (name == "parseBoolean" || name == "valueOf") && len(args) == 1:
 		switch a := args[0].(type) {
 		case string:
@@ -214,8 +227,10 @@ func class(v Value) int {
 		return 16
 	case *Iterator:
 		return 17
-	case Object:
+	case character:
 		return 18
+	case Object:
+		return 19
 	}
 	return 0
 }
@@ -259,7 +274,7 @@ func (e *execution) equals(a, b Value, depth int) (bool, error) {
 }
 
 func (e *execution) equalLists(a, b *List, depth int) (bool, error) {
-	if a == b {
+	if a.refresh() == b.refresh() {
 		return true, nil
 	}
 	if a.kind == fixedArray || a.kind == collection || len(a.items) != len(b.items) {

@@ -7,6 +7,7 @@ import (
 
 // listMethod is a method of a list, set or other collection.
 func (e *execution) listMethod(l *List, name string, args []Value) (Value, error) {
+	l.refresh()
 	switch len(args) {
 	case 0:
 		return e.listMethod0(l, name)
@@ -32,7 +33,7 @@ func (e *execution) listMethod0(l *List, name string) (Value, error) {
 	case "isEmpty":
 		return len(l.items) == 0, nil
 	case "iterator", "listIterator":
-		return &Iterator{items: l.items}, nil
+		return &Iterator{items: l.items, watch: watchFor(l)}, nil
 	case "toArray", "clone":
 		kind := fixedArray
 		if name == "clone" {
@@ -42,6 +43,9 @@ func (e *execution) listMethod0(l *List, name string) (Value, error) {
 	case "clear":
 		if l.kind == fixedArray {
 			return nil, errUnsupported
+		}
+		if l.of != nil {
+			l.of.m.clear()
 		}
 		l.items = nil
 		return "", nil
@@ -103,6 +107,10 @@ func (e *execution) listMethod1(l *List, name string, arg Value) (Value, error) 
 		if err != nil || at < 0 {
 			return boolean(false, err)
 		}
+		if l.of != nil {
+			l.of.m.Remove(l.of.m.entries[at].Key)
+			return true, nil
+		}
 		l.items = slices.Delete(l.items, at, at+1)
 		return true, nil
 	case "sort":
@@ -154,6 +162,9 @@ func (e *execution) filter(l *List, other []Value, keep bool) (Value, error) {
 		}
 	}
 	changed := len(kept) != len(l.items)
+	if l.of != nil {
+		return nil, errUnsupported
+	}
 	l.items = kept
 	return changed, nil
 }
@@ -233,7 +244,7 @@ func asCollection(v Value) ([]Value, bool) {
 	if !ok || l.kind == fixedArray {
 		return nil, false
 	}
-	return l.items, true
+	return l.refresh().items, true
 }
 
 // mapMethod is a method of a map.
@@ -288,18 +299,7 @@ func (e *execution) mapMethod0(m *Map, name string) (Value, error) {
 		if err := e.work(len(m.entries)); err != nil {
 			return nil, err
 		}
-		l := &List{items: make([]Value, len(m.entries)), kind: setView}
-		for i, en := range m.entries {
-			switch name {
-			case "keySet":
-				l.items[i] = en.Key
-			case "values":
-				l.items[i], l.kind = en.Value, collection
-			default:
-				l.items[i] = en
-			}
-		}
-		return l, nil
+		return view(m, name), nil
 	case "clear":
 		m.clear()
 		return "", nil
@@ -311,6 +311,28 @@ func (e *execution) mapMethod0(m *Map, name string) (Value, error) {
 		return c, e.work(len(m.entries))
 	}
 	return e.objectMethod(m, name, nil)
+}
+
+// view is a map's keySet, values or entrySet.
+func view(m *Map, name string) *List {
+	l := &List{kind: setView}
+	of := func(en *Entry) Value { return en }
+	switch name {
+	case "keySet":
+		of = func(en *Entry) Value { return en.Key }
+	case "values":
+		of = func(en *Entry) Value { return en.Value }
+		l.kind = collection
+	}
+	list := func(m *Map) []Value {
+		items := make([]Value, len(m.entries))
+		for i, en := range m.entries {
+			items[i] = of(en)
+		}
+		return items
+	}
+	l.items, l.of = list(m), &viewed{m: m, list: list, version: m.version}
+	return l
 }
 
 func (e *execution) mapMethod1(m *Map, name string, arg Value) (Value, error) {

@@ -22,6 +22,12 @@ func (e *execution) numberMethod(of Value, name string, args []Value) (Value, er
 		}
 		return e.objectMethod(of, name, nil)
 	}
+	if name == "compareTo" && len(args) == 1 {
+		if !sameClass(of, args[0]) {
+			return nil, errClass("compareTo wants a number of the same class")
+		}
+		return int32(compareNumbers(of, args[0])), nil
+	}
 	switch of.(type) {
 	case int32:
 		return e.integerMethod(of, name, args, 32)
@@ -29,9 +35,6 @@ func (e *execution) numberMethod(of Value, name string, args []Value) (Value, er
 		return e.integerMethod(of, name, args, 64)
 	case float64:
 		return e.doubleMethod(of, name, args)
-	}
-	if name == "compareTo" && sameClass(of, args[0]) {
-		return int32(compareNumbers(of, args[0])), nil
 	}
 	return e.objectMethod(of, name, args)
 }
@@ -130,11 +133,6 @@ func (e *execution) integerMethod(of Value, name string, args []Value, bits int)
 		return strconv.FormatUint(unsigned, 2), nil
 	case "toOctalString":
 		return strconv.FormatUint(unsigned, 8), nil
-	case "compareTo":
-		if sameClass(of, args[0]) {
-			return int32(compareNumbers(of, args[0])), nil
-		}
-		return nil, nil
 	}
 	return e.objectMethod(of, name, args)
 }
@@ -192,11 +190,6 @@ func (e *execution) doubleMethod(of Value, name string, args []Value) (Value, er
 		return math.IsNaN(f), nil
 	case "isInfinite":
 		return math.IsInf(f, 0), nil
-	case "compareTo":
-		if sameClass(of, args[0]) {
-			return int32(compareNumbers(of, args[0])), nil
-		}
-		return nil, nil
 	}
 	return e.objectMethod(of, name, args)
 }
@@ -243,6 +236,8 @@ func (e *execution) hashOf(v Value, depth int) (int32, error) {
 			h = 31*h + int32(u)
 		}
 		return h, e.work(len(v) / 64)
+	case character:
+		return e.hashOf(string(v), depth)
 	case bool:
 		if v {
 			return 1231, nil

@@ -31,12 +31,13 @@ func unitLen(s string) int {
 	return n
 }
 
-// slice is the units from i to j, which are within bounds.
+// slice is the units from i to j, which are within bounds. Half of a character
+// outside of the first 65536 is a question mark, as which Java prints it.
 func slice(s string, i, j int) string {
 	if ascii(s) {
 		return s[i:j]
 	}
-	return string(utf16.Decode(units(s)[i:j]))
+	return strings.ReplaceAll(string(utf16.Decode(units(s)[i:j])), "\ufffd", "?")
 }
 
 // unitAt turns a byte's place into a unit's; -1 stays.
@@ -118,14 +119,29 @@ func (e *execution) stringMethod(s, name string, args []Value) (Value, error) {
 				return v, err
 			}
 		}
-		if name == "valueOf" {
+		if args[0] == nil && takesText(name) {
+			return nil, errNull
+		}
+		switch name {
+		case "valueOf":
 			return e.text(args[0], 0)
+		case "compareTo":
+			return nil, errClass("compareTo wants a string")
 		}
 		return e.objectMethod(s, name, args)
 	case 2:
 		return e.stringMethod2(s, name, args[0], args[1])
 	}
 	return nil, nil
+}
+
+// takesText is whether a method fails when it is given null.
+func takesText(name string) bool {
+	switch name {
+	case "concat", "contains", "startsWith", "endsWith", "compareTo", "compareToIgnoreCase", "split", "matches", "indexOf", "lastIndexOf":
+		return true
+	}
+	return false
 }
 
 func (e *execution) stringMethod0(s, name string) (Value, error) {
@@ -220,7 +236,7 @@ func (e *execution) stringMethodAt(s, name string, i int) (v Value, found bool, 
 		if i < 0 || i >= n {
 			return nil, true, outOfBounds(i, n)
 		}
-		return slice(s, i, i+1), true, nil
+		return character(slice(s, i, i+1)), true, nil
 	case "codePointAt":
 		n := unitLen(s)
 		if i < 0 || i >= n {

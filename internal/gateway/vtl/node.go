@@ -155,16 +155,16 @@ func (n *foreachNode) run(e *execution, of Value, items []Value) error {
 		e.put(n.scope, scope)
 	}
 	it, walked := of.(*Iterator)
-	list, live := of.(*List)
-	size := 0
-	if live {
-		size = list.Len()
+	watch := watchFor(of)
+	first := 0
+	if walked {
+		first = it.next
 	}
 	for i, item := range items {
-		// Java's lists notice when they grew or shrank, unless that makes this the end.
-		if live && list.Len() != size {
-			if list.Len() != i {
-				err = e.fail(n.pos, errChangedList)
+		var ended bool
+		if ended, err = watch.changed(first + i); ended || err != nil {
+			if err != nil {
+				err = e.fail(n.pos, err)
 			}
 			break
 		}
@@ -208,13 +208,50 @@ func (n *foreachNode) run(e *execution, of Value, items []Value) error {
 	return err
 }
 
+// watcher notices that what a loop goes through grew or shrank, as Java does.
+type watcher struct {
+	list *List
+	m    *Map
+	was  int
+}
+
+func watchFor(of Value) watcher {
+	switch of := of.(type) {
+	case *List:
+		if of.of != nil {
+			return watcher{m: of.of.m, was: of.of.m.mods}
+		}
+		return watcher{list: of, was: of.Len()}
+	case *Map:
+		return watcher{m: of, was: of.mods}
+	case *Iterator:
+		return of.watch
+	}
+	return watcher{}
+}
+
+// changed is asked before the i-th element. A list that a change leaves just there
+// has ended.
+func (w watcher) changed(i int) (ended bool, err error) {
+	switch {
+	case w.m != nil && w.m.mods != w.was:
+		return false, errChangedList
+	case w.list != nil && w.list.Len() != w.was:
+		if w.list.Len() == i {
+			return true, nil
+		}
+		return false, errChangedList
+	}
+	return false, nil
+}
+
 // once renders the body for an element. Null hides a variable of the same name.
 func (n *foreachNode) once(e *execution, item Value) error {
 	if item != nil {
 		return n.body.render(e)
 	}
 	outer := e.frame
-	e.frame = &frame{parent: outer, null: n.slot + 1}
+	e.frame = &frame{parent: outer, loop: true, null: n.slot, active: true}
 	err := n.body.render(e)
 	e.frame = outer
 	return err

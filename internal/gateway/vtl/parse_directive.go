@@ -241,6 +241,9 @@ func (p *parser) blockDirective(t, end *token, name string, args []argument, bod
 		}
 		return &defineNode{slot: p.c.slot(args[0].first.image[1:]), name: args[0].first.image[1:], body: body}, nil
 	case "macro":
+		if len(args) == 0 {
+			return nil, &posError{t.pos, "#macro wants a name in parentheses"}
+		}
 		return p.macro(args, body), nil
 	}
 	return p.call(t, end, name[1:], args, body), nil

@@ -8,6 +8,7 @@ import (
 // reference is $x and whatever follows it.
 type reference struct {
 	slot  int
+	left  int // the place that #set assigns to
 	steps []step
 	pos   int
 
@@ -161,7 +162,7 @@ func (r *reference) assign(e *execution, v Value) error {
 		return nil
 	}
 	if len(r.steps) == 0 {
-		e.put(r.slot, v)
+		e.put(r.left, v)
 		return nil
 	}
 	of, err := r.follow(e, len(r.steps)-1)
@@ -363,10 +364,13 @@ func (n *call) apply(e *execution, of Value) (Value, error) {
 		args = append(args, v)
 	}
 	v, err := e.invoke(of, n.name, args)
-	if err != nil {
-		return nil, e.fail(n.pos, fmt.Errorf("%s: %w", n.name, err))
+	if err == nil {
+		return v, nil
 	}
-	return v, nil
+	if _, stopped := err.(*stopSignal); !stopped {
+		err = e.fail(n.pos, fmt.Errorf("%s: %w", n.name, err))
+	}
+	return nil, err
 }
 
 // property of a loop's scope: what it counts, or what was put into it.
@@ -435,5 +439,8 @@ func (m *Map) size() int {
 func (en *Entry) set(v Value) Value {
 	before := en.Value
 	en.Value = v
+	if en.in != nil {
+		en.in.version++
+	}
 	return before
 }

@@ -22,6 +22,8 @@ func (e *execution) appendText(b []byte, v Value, depth int) ([]byte, error) {
 		return append(b, v...), nil
 	case Number:
 		return append(b, v...), nil
+	case character:
+		return append(b, v...), nil
 	case bool:
 		return strconv.AppendBool(b, v), nil
 	case int32:
@@ -62,6 +64,7 @@ func (e *execution) appendText(b []byte, v Value, depth int) ([]byte, error) {
 }
 
 func (e *execution) appendList(b []byte, l *List, depth int) ([]byte, error) {
+	l.refresh()
 	if err := e.work(1 + len(l.items)); err != nil {
 		return nil, err
 	}
@@ -150,13 +153,9 @@ func formatDouble(f float64, bits int) string {
 func elements(v Value) ([]Value, bool) {
 	switch v := v.(type) {
 	case *List:
-		return v.items, true
+		return v.refresh().items, true
 	case *Map:
-		items := make([]Value, len(v.entries))
-		for i, en := range v.entries {
-			items[i] = en.Value
-		}
-		return items, true
+		return view(v, "values").items, true
 	case *Iterator:
 		return v.items[v.next:], true
 	case *loop:

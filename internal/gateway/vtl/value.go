@@ -55,6 +55,10 @@ type Mapping interface {
 // an Integer, Long, BigInteger, Double or (over 18 characters) BigDecimal.
 type Number string
 
+// character is a java.lang.Character, which charAt makes: it prints like a string,
+// but + does not join it.
+type character string
+
 // listKind says which Java collection a List stands for.
 type listKind uint8
 
@@ -70,6 +74,22 @@ const (
 type List struct {
 	items []Value
 	kind  listKind
+	of    *viewed // of a map's keys, values or entries; nil: it is a list of its own
+}
+
+// viewed is the map behind a view, and the state of it that the view shows.
+type viewed struct {
+	m       *Map
+	list    func(*Map) []Value
+	version int
+}
+
+// refresh brings a view up to date with its map.
+func (l *List) refresh() *List {
+	if l.of != nil && l.of.version != l.of.m.version {
+		l.items, l.of.version = l.of.list(l.of.m), l.of.m.version
+	}
+	return l
 }
 
 // NewList makes a list of items, which it keeps.
@@ -101,6 +121,8 @@ type Entry struct {
 type Map struct {
 	entries []*Entry
 	index   map[Value]int // over indexFrom entries, else nil
+	version int           // counts changes
+	mods    int           // counts entries that came or went
 }
 
 // indexFrom is the number of entries from which a map is looked up by hash.
@@ -133,11 +155,13 @@ func (m *Map) Lookup(key string) (Value, bool) {
 
 // Put sets a key's value and returns the one before, or nil.
 func (m *Map) Put(key, v Value) Value {
+	m.version++
 	if i := m.find(key); i >= 0 {
 		before := m.entries[i].Value
 		m.entries[i].Value = v
 		return before
 	}
+	m.mods++
 	m.entries = append(m.entries, &Entry{Key: key, Value: v, in: m})
 	switch {
 	case m.index != nil:
@@ -154,6 +178,8 @@ func (m *Map) Remove(key Value) Value {
 	if i < 0 {
 		return nil
 	}
+	m.version++
+	m.mods++
 	before := m.entries[i].Value
 	m.entries = slices.Delete(m.entries, i, i+1)
 	if m.index != nil {
@@ -162,7 +188,11 @@ func (m *Map) Remove(key Value) Value {
 	return before
 }
 
-func (m *Map) clear() { m.entries, m.index = nil, nil }
+func (m *Map) clear() {
+	m.version++
+	m.mods++
+	m.entries, m.index = nil, nil
+}
 
 func (m *Map) reindex() {
 	m.index = make(map[Value]int, len(m.entries)*2)
@@ -217,4 +247,5 @@ func hashKey(v Value) Value {
 type Iterator struct {
 	items []Value
 	next  int
+	watch watcher
 }
