@@ -93,6 +93,9 @@ test)
   package curl curl
   package zip zip
   package java default-jre-headless openjdk
+  package javac default-jdk-headless openjdk
+  # The stock Velocity that templates are held against.
+  [ -e /usr/share/java/velocity.jar ] || ! command -v apt-get >/dev/null 2>&1 || package velocity.jar velocity
   if [ "$(uname -sm)" = "Linux x86_64" ]; then
     # The sandbox's few hundred bytes of assembly are assembled for both
     # architectures, and those for arm64 run under emulation.
