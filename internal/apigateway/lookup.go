@@ -79,6 +79,3 @@ func (t target) integration() (*restapi.Integration, error) {
 	}
 	return t.method.Integration, nil
 }
-
-// path is "/pets/GET", as AWS's errors name a method.
-func (t target) path() string { return t.resource.Path + "/" + t.method.HTTPMethod }

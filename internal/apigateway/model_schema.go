@@ -46,7 +46,7 @@ func isJSON(contentType string) bool {
 	return ct == "application/json" || strings.HasSuffix(ct, "+json")
 }
 
-var errNoSchema = errors.New("Invalid model schema specified") //nolint:staticcheck // AWS's own text, which goes to the client as it is
+var errNoSchema = errors.New("Invalid model schema specified")
 
 // compileModel compiles a model's schema, with those it refers to. Nothing but
 // models of the API can be referred to: no file, no other host.
@@ -77,7 +77,7 @@ type modelLoader struct{ d *restapi.Definition }
 func (l modelLoader) Load(url string) (any, error) {
 	match := modelRef.FindStringSubmatch(url)
 	if match == nil || l.d.Models[match[1]] == nil {
-		return nil, fmt.Errorf("Invalid model reference specified: %s", url) //nolint:staticcheck // AWS's own text
+		return nil, fmt.Errorf("Invalid model reference specified: %s", url)
 	}
 	return jsonschema.UnmarshalJSON(strings.NewReader(l.d.Models[match[1]].Schema))
 }
