@@ -14,13 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// spareDisks is how many file systems of the usual size are kept ready.
-	spareDisks = 16
-	// loopTries bounds how often a free loop device is looked for: another program
-	// may be faster.
-	loopTries = 100
-)
+// spareDisks are how many file systems of the usual size are kept ready.
+var spareDisks = sizes{32, 128}
+
+// loopTries bounds how often a free loop device is looked for: another program
+// may be faster.
+const loopTries = 100
 
 // disks makes the file systems of /tmp: ext4 in a sparse file on a loop device,
 // so that files neither count as memory nor take more of the disk than they are,
@@ -35,14 +34,14 @@ type disks struct {
 }
 
 // newDisks tries whether this host can do it.
-func newDisks(dir string) (*disks, error) {
+func newDisks(dir string, spare sizes) (*disks, error) {
 	d := &disks{dir: dir, templates: map[int]*os.File{}}
 	first, err := d.make(defaultEphemeralMB)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	closeFD(first)
-	d.stock = newStock("a /tmp", spareDisks, func() (int, error) { return d.make(defaultEphemeralMB) }, closeFD)
+	d.stock = newStock("a /tmp", spare, func() (int, error) { return d.make(defaultEphemeralMB) }, closeFD)
 	return d, nil
 }
 

@@ -33,7 +33,7 @@ func TestDisks(t *testing.T) {
 		t.Skip("no loop devices, or no mkfs.ext4")
 	}
 	dir := t.TempDir()
-	d, err := newDisks(dir)
+	d, err := newDisks(dir, sizes{4, 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestDisks(t *testing.T) {
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("files are left: %v, %v", entries, err)
 	}
-	if _, err := newDisks(filepath.Join(dir, "missing")); err == nil {
+	if _, err := newDisks(filepath.Join(dir, "missing"), sizes{4, 4}); err == nil {
 		t.Error("a folder that is missing was accepted")
 	}
 }

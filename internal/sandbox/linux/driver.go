@@ -3,7 +3,6 @@
 package linux
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +16,8 @@ import (
 	"github.com/paddock-run/paddock/internal/sandbox"
 )
 
-// spareShells is how many environments are kept ready where Options do not say.
-const spareShells = 16
+// spareShells are how many environments are kept ready where Options do not say.
+var spareShells = sizes{16, 64}
 
 // Driver implements sandbox.Driver.
 type Driver struct {
@@ -99,13 +98,13 @@ func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err err
 		d.router, d.noEgress = newRouter()
 	}
 	if network != NetworkHost {
-		d.spaces = newSpaces(d.router)
+		d.spaces = newSpaces(d.router, spareSpaces.among(opts))
 	}
 	dir := opts.Scratch
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	d.disks, d.noDisks = newDisks(dir)
+	d.disks, d.noDisks = newDisks(dir, spareDisks.among(opts))
 	if d.template, err = newTemplate(program, d.resolver()); err != nil {
 		return nil, err
 	}
@@ -114,7 +113,7 @@ func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err err
 		return nil, err
 	}
 	if opts.Spare >= 0 {
-		d.shells = newStock("an environment", cmp.Or(opts.Spare, spareShells), d.newShell, func(s *Sandbox) {
+		d.shells = newStock("an environment", spareShells.among(opts), d.newShell, func(s *Sandbox) {
 			if err := s.Destroy(); err != nil {
 				slog.Warn("an environment that was made ahead could not be removed", "error", err)
 			}

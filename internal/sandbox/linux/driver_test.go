@@ -14,14 +14,14 @@ import (
 )
 
 var drivers = sandboxtest.Drivers{
-	"private": func() (sandbox.Driver, error) { return New(Options{Network: NetworkPrivate}) },
-	"host":    func() (sandbox.Driver, error) { return New(Options{Network: NetworkHost}) },
-	"none":    func() (sandbox.Driver, error) { return New(Options{Network: NetworkNone}) },
+	"private": func() (sandbox.Driver, error) { return New(Options{Network: NetworkPrivate, Spare: 4}) },
+	"host":    func() (sandbox.Driver, error) { return New(Options{Network: NetworkHost, Spare: 4}) },
+	"none":    func() (sandbox.Driver, error) { return New(Options{Network: NetworkNone, Spare: 4}) },
 	// As on hosts that have no cgroups for us, where signals stop processes.
 	"without cgroups": func() (sandbox.Driver, error) {
-		return newDriver(Options{Network: NetworkNone}, func() (hierarchy, error) { return noHierarchy{}, nil })
+		return newDriver(Options{Network: NetworkNone, Spare: 4}, func() (hierarchy, error) { return noHierarchy{}, nil })
 	},
-	"version 2": func() (sandbox.Driver, error) { return newDriver(Options{Network: NetworkHost}, findCgroup2) },
+	"version 2": func() (sandbox.Driver, error) { return newDriver(Options{Network: NetworkHost, Spare: 4}, findCgroup2) },
 }
 
 func TestMain(m *testing.M) { os.Exit(sandboxtest.Main(m, drivers)) }
@@ -118,7 +118,7 @@ func TestNewRefuses(t *testing.T) {
 		t.Error("an unknown network was accepted")
 	}
 	needsRoot(t)
-	driver, err := New(Options{})
+	driver, err := New(Options{Spare: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestNewRefuses(t *testing.T) {
 // TestResolverFollowsTheHost changes the template's idea of what it has copied.
 func TestResolverFollowsTheHost(t *testing.T) {
 	needsRoot(t)
-	driver, err := newDriver(Options{Network: NetworkHost}, func() (hierarchy, error) { return noHierarchy{}, nil })
+	driver, err := newDriver(Options{Network: NetworkHost, Spare: 4}, func() (hierarchy, error) { return noHierarchy{}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

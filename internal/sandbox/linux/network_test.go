@@ -85,7 +85,7 @@ func hostState(t *testing.T) string {
 
 func openDriver(t *testing.T) *Driver {
 	t.Helper()
-	driver, err := newDriver(Options{}, func() (hierarchy, error) { return noHierarchy{}, nil })
+	driver, err := newDriver(Options{Spare: 4}, func() (hierarchy, error) { return noHierarchy{}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestFirewallOfOthers(t *testing.T) {
 	if err := conn.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	blocked, err := newDriver(Options{}, func() (hierarchy, error) { return noHierarchy{}, nil })
+	blocked, err := newDriver(Options{Spare: 4}, func() (hierarchy, error) { return noHierarchy{}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

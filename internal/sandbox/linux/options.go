@@ -29,7 +29,9 @@ type Options struct {
 	// Scratch is an existing folder on the disk that is to hold what functions
 	// write to /tmp, in files without names; empty: the system's temporary folder.
 	Scratch string
-	// Spare is how many environments are kept ready for functions to come, in the
-	// background; 0: 16, negative: none. Each takes the kernel about half a MB.
+	// Spare is how many environments, and their networks and disks, are kept ready
+	// in the background for functions to come; 0: 16, and up to 64 where more have
+	// started at once of late. Negative: no environments, but networks and disks as
+	// with 0. Each takes the kernel about 1 MB.
 	Spare int
 }

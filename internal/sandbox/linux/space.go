@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spareSpaces is how many network namespaces are kept ready: as many
-// environments can start at once without waiting for the kernel's network lock.
-// Each takes the kernel 0.3 MB.
-const spareSpaces = 32
+// spareSpaces are how many network namespaces are kept ready beside those of the
+// environments that are: as many can start at once without waiting for the
+// kernel's network lock. Each takes the kernel 0.3 MB.
+var spareSpaces = sizes{16, 64}
 
 // newSpaces makes a stock of network namespaces; making one takes up to 2 ms,
 // entering one that is there 10 µs. None is used twice: what a function left in
 // it would be found by the next. Without a router environments reach nothing.
-func newSpaces(r *router) *stock[int] {
-	return newStock("a network", spareSpaces, func() (int, error) { return newSpace(r) }, closeFD)
+func newSpaces(r *router, size sizes) *stock[int] {
+	return newStock("a network", size, func() (int, error) { return newSpace(r) }, closeFD)
 }
 
 // newSpace makes a network namespace with a loopback interface and, where there

@@ -4,6 +4,7 @@ package linux
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,12 +12,29 @@ import (
 // is refilled, unless half is gone: the processors are for what is starting.
 const refillPause = 10 * time.Millisecond
 
+// stockRest is how long a stock that has grown is not used before it shrinks.
+const stockRest = 5 * time.Minute
+
+// sizes are how many a stock keeps ready: least, until that many were not enough;
+// then twice as many, and at most most.
+type sizes struct{ least, most int }
+
+// among are sizes where opts do not say how many.
+func (s sizes) among(opts Options) sizes {
+	if opts.Spare > 0 {
+		return sizes{opts.Spare, opts.Spare}
+	}
+	return s
+}
+
 // stock keeps things ready that environments need, or are, and that take the
 // kernel milliseconds to make. None is used twice.
 type stock[T any] struct {
 	name  string // for the log: "a network"
 	make  func() (T, error)
 	drop  func(T) // frees one that nobody took
+	least int
+	want  atomic.Int64 // how many are to be ready now
 	ready chan T
 	used  chan struct{} // wakes fill
 	full  chan struct{} // tells settle that fill has nothing to do
@@ -24,16 +42,18 @@ type stock[T any] struct {
 	ended chan struct{}
 }
 
-// newStock keeps so many ready, from soon on.
-func newStock[T any](name string, size int, newOne func() (T, error), drop func(T)) *stock[T] {
+// newStock keeps some ready, from soon on.
+func newStock[T any](name string, size sizes, newOne func() (T, error), drop func(T)) *stock[T] {
 	s := &stock[T]{
 		name: name, make: newOne, drop: drop,
-		ready: make(chan T, size),
+		least: size.least,
+		ready: make(chan T, size.most),
 		used:  make(chan struct{}, 1),
 		full:  make(chan struct{}),
 		done:  make(chan struct{}),
 		ended: make(chan struct{}),
 	}
+	s.want.Store(int64(size.least))
 	go s.fill()
 	return s
 }
@@ -42,22 +62,34 @@ func newStock[T any](name string, size int, newOne func() (T, error), drop func(
 func (s *stock[T]) take() (T, error) {
 	select {
 	case one := <-s.ready:
-		select {
-		case s.used <- struct{}{}:
-		default:
-		}
+		s.wake()
 		return one, nil
 	default:
+		want := s.want.Load()
+		s.want.CompareAndSwap(want, min(2*want, int64(cap(s.ready)))) // once for all who come at once
+		s.wake()
 		return s.make()
 	}
 }
 
-// fill keeps the stock full. After a failure it waits for the next use: take
+func (s *stock[T]) wake() {
+	select {
+	case s.used <- struct{}{}:
+	default:
+	}
+}
+
+// lacking is how many are to be made.
+func (s *stock[T]) lacking() int { return int(s.want.Load()) - len(s.ready) }
+
+// fill keeps the stock full, and makes it small again after a rest. After a failure it waits for the next use: take
 // then meets the same failure and reports it.
 func (s *stock[T]) fill() {
 	defer close(s.ended)
+	rest := time.NewTimer(stockRest)
+	defer rest.Stop()
 	for {
-		for len(s.ready) < cap(s.ready) {
+		for s.lacking() > 0 {
 			select {
 			case <-s.done:
 				return
@@ -70,11 +102,27 @@ func (s *stock[T]) fill() {
 			}
 			s.ready <- one // nobody else sends
 		}
+		rest.Reset(stockRest)
 		select {
 		case <-s.used:
 			s.pause()
 		case s.full <- struct{}{}:
+		case <-rest.C:
+			s.shrink()
 		case <-s.done:
+			return
+		}
+	}
+}
+
+// shrink drops what is more than the least. Only fill adds to the stock.
+func (s *stock[T]) shrink() {
+	s.want.Store(int64(s.least))
+	for s.lacking() < 0 {
+		select {
+		case one := <-s.ready:
+			s.drop(one)
+		default:
 			return
 		}
 	}
@@ -84,7 +132,7 @@ func (s *stock[T]) fill() {
 func (s *stock[T]) pause() {
 	timer := time.NewTimer(refillPause)
 	defer timer.Stop()
-	for len(s.ready) > cap(s.ready)/2 {
+	for 2*len(s.ready) > int(s.want.Load()) {
 		select {
 		case <-s.used:
 			timer.Reset(refillPause)
@@ -98,7 +146,7 @@ func (s *stock[T]) pause() {
 
 // settle returns when the stock is full: never where it cannot be filled.
 func (s *stock[T]) settle() {
-	for len(s.ready) < cap(s.ready) {
+	for s.lacking() > 0 {
 		<-s.full
 	}
 }
