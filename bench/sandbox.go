@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,17 +31,8 @@ func (b *bench) sandboxes() error {
 			return err
 		}
 	}
-	gcc := exec.Command("gcc", "-static", "-O2", "-x", "c", "-o", filepath.Join(root, "first"), "-")
-	in, err := gcc.StdinPipe()
-	if err != nil {
+	if err := compile(firstByte, filepath.Join(root, "first")); err != nil {
 		return err
-	}
-	if err := gcc.Start(); err != nil {
-		return err
-	}
-	_, err = io.WriteString(in, firstByte)
-	if err := errors.Join(err, in.Close(), gcc.Wait()); err != nil {
-		return fmt.Errorf("the C program does not build: %w", err)
 	}
 	crun, lacking := exec.LookPath("crun")
 	if err := bundle(filepath.Dir(root)); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -58,13 +59,13 @@ func (s *server) stop() {
 }
 
 // startPaddock starts Paddock on a free port with a data folder.
-func (b *bench) startPaddock(data string) (*server, error) {
+func (b *bench) startPaddock(data string, more ...string) (*server, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", port)
-	cmd := exec.Command(b.paddock, "serve", "--data", data, "--listen", address, "--sandbox", b.sandbox)
+	cmd := exec.Command(b.paddock, append([]string{"serve", "--data", data, "--listen", address, "--sandbox", b.sandbox}, more...)...)
 	s, err := startServer(cmd, "http://"+address+"/_paddock/health")
 	if err != nil {
 		return nil, err
@@ -75,14 +76,32 @@ func (b *bench) startPaddock(data string) (*server, error) {
 
 var errNoRIE = errors.New("the AWS Lambda Runtime Interface Emulator is not installed")
 
-// startRIE starts the emulator around the function.
-func (b *bench) startRIE() (*server, error) {
+// startRIE starts the emulator around a function. Python and Node.js need AWS's
+// runtime interface clients: $RIC_PYTHON is a Python that has awslambdaric,
+// $RIC_NODE the program aws-lambda-ric of npm.
+func (b *bench) startRIE(e echo) (*server, error) {
 	path := os.Getenv("RIE")
 	if path == "" {
 		var err error
 		if path, err = exec.LookPath("aws-lambda-rie"); err != nil {
 			return nil, errNoRIE
 		}
+	}
+	dir, err := e.place(b.dir)
+	if err != nil {
+		return nil, err
+	}
+	var program []string
+	switch e.name {
+	case "Python":
+		program = []string{os.Getenv("RIC_PYTHON"), "-m", "awslambdaric", e.handler}
+	case "Node.js":
+		program = []string{os.Getenv("RIC_NODE"), e.handler}
+	default:
+		program = []string{filepath.Join(dir, e.handler)}
+	}
+	if program[0] == "" {
+		return nil, errNoRIE
 	}
 	port, err := freePort()
 	if err != nil {
@@ -93,8 +112,9 @@ func (b *bench) startRIE() (*server, error) {
 		return nil, err
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", port)
-	cmd := exec.Command(path, "--log-level", "error", "--runtime-interface-emulator-address", address, "--runtime-api-address", fmt.Sprintf("127.0.0.1:%d", api), b.function)
-	cmd.Dir = b.dir
+	args := []string{"--log-level", "error", "--runtime-interface-emulator-address", address, "--runtime-api-address", fmt.Sprintf("127.0.0.1:%d", api)}
+	cmd := exec.Command(path, append(args, program...)...)
+	cmd.Dir = dir
 	s, err := startServer(cmd, "http://"+address+"/")
 	if err != nil {
 		return nil, err
