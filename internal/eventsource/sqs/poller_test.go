@@ -156,9 +156,28 @@ func (f *fn) ran() string {
 	return strings.Join(f.batches, " ")
 }
 
+// count is how many batches it was given.
+func (f *fn) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.batches)
+}
+
+func (f *fn) atOnce() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.most
+}
+
 type report struct {
 	mu   sync.Mutex
 	last string
+}
+
+func (r *report) result() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
 }
 
 func (r *report) Processed(s string) { r.mu.Lock(); r.last = s; r.mu.Unlock() }
@@ -227,7 +246,7 @@ func TestTheEvent(t *testing.T) {
 			`{"messageId":"m-2","receiptHandle":"handle","body":"b","attributes":{},"messageAttributes":{},`+
 			`"md5OfBody":"md5-3","eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:eu-west-1:1:q","awsRegion":"eu-west-1"}]}`)
 		same(t, "left", w.left(), "")
-		same(t, "result", w.report.last, eventsource.OK)
+		same(t, "result", w.report.result(), eventsource.OK)
 		w.stop()
 	})
 }
@@ -266,7 +285,7 @@ func TestFailures(t *testing.T) {
 				synctest.Wait()
 				same(t, "ran", w.fn.ran(), "a,b,c")
 				same(t, "left", w.left(), c.left)
-				same(t, "result", w.report.last, c.result)
+				same(t, "result", w.report.result(), c.result)
 				w.stop()
 			})
 		})
@@ -362,12 +381,12 @@ func TestConcurrencyGrowsWithTheBacklog(t *testing.T) {
 			}
 			poll(t, w, func(m *eventsource.Mapping) { m.BatchSize, m.MaximumConcurrency = 1, c.maximum })
 			synctest.Wait()
-			if w.fn.most != c.first {
-				t.Errorf("at first %d run at once, want %d", w.fn.most, c.first)
+			if w.fn.atOnce() != c.first {
+				t.Errorf("at first %d run at once, want %d", w.fn.atOnce(), c.first)
 			}
 			pass(4500 * time.Millisecond)
-			if w.fn.most != c.then {
-				t.Errorf("then %d run at once, want %d", w.fn.most, c.then)
+			if w.fn.atOnce() != c.then {
+				t.Errorf("then %d run at once, want %d", w.fn.atOnce(), c.then)
 			}
 			w.stop()
 			<-w.ended
@@ -390,13 +409,13 @@ func TestThrottling(t *testing.T) {
 		poll(t, w, nil)
 		pass(29 * time.Second)
 		same(t, "left", w.left(), "a:1 b:1")
-		tries := len(w.fn.batches)
+		tries := w.fn.count()
 		if tries < 5 || tries > 15 {
 			t.Errorf("%d tries in 29 s", tries)
 		}
 		pass(30 * time.Second)
 		same(t, "left in the end", w.left(), "")
-		same(t, "result", w.report.last, eventsource.OK)
+		same(t, "result", w.report.result(), eventsource.OK)
 		w.stop()
 	})
 }
@@ -411,7 +430,7 @@ func TestFailuresSlowThePollerDown(t *testing.T) {
 		}
 		poll(t, w, func(m *eventsource.Mapping) { m.BatchSize = 1 })
 		pass(10 * time.Second)
-		if n := len(w.fn.batches); n < 5 || n > 40 {
+		if n := w.fn.count(); n < 5 || n > 40 {
 			t.Errorf("%d batches failed in 10 s", n)
 		}
 		w.stop()
@@ -452,8 +471,11 @@ func TestAnIdleQueueIsNotAsked(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		poll(t, w, nil)
 		pass(time.Minute + time.Second)
-		if w.received > 8 { // each wait of 20 s looks again at its end
-			t.Errorf("it asked %d times in a minute", w.received)
+		w.queue.mu.Lock()
+		received := w.received
+		w.queue.mu.Unlock()
+		if received > 8 { // each wait of 20 s looks again at its end
+			t.Errorf("it asked %d times in a minute", received)
 		}
 		w.stop()
 	})
