@@ -30,8 +30,10 @@ func Compile(source string) (*Template, error) {
 // $context.requestOverride and $context.responseOverride is in e.Overrides then.
 // The error is a *vtl.ExecutionError; some of the output may have been written.
 func (t *Template) Execute(ctx context.Context, w io.Writer, e *Event) error {
-	e.input.event = e
-	e.context.event = e
+	// The body may be another one than the last time.
+	e.input = input{event: e}
+	e.context = contextVariables{event: e}
+	e.stage = nil
 	return t.vtl.Execute(ctx, w, vtl.Variables{
 		"input":          &e.input,
 		"context":        &e.context,

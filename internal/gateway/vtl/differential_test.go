@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +127,20 @@ func renderStrict(t *testing.T, source string) (string, error) {
 	return b.String(), err
 }
 
+var longDouble = regexp.MustCompile(`\d+\.\d{10,}(E-?\d+)?`)
+
+// doubles shortens numbers: before Java 19, Double.toString has a digit too many of
+// some (JDK-4511638).
+func doubles(s string) string {
+	return longDouble.ReplaceAllStringFunc(s, func(n string) string {
+		f, err := strconv.ParseFloat(n, 64)
+		if err != nil {
+			return n
+		}
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	})
+}
+
 // compare renders a template here, and holds it against what Velocity made of it.
 func compare(t *testing.T, source, want string, wantOK bool) bool {
 	t.Helper()
@@ -137,7 +153,7 @@ func compare(t *testing.T, source, want string, wantOK bool) bool {
 		t.Errorf("template %q\nVelocity %q\nours     error: %v", source, want, err)
 	case !wantOK && err == nil:
 		t.Errorf("template %q\nVelocity error: %s\nours     %q", source, want, got)
-	case wantOK && got != want:
+	case wantOK && got != want && doubles(got) != doubles(want):
 		t.Errorf("template %q\nVelocity %q\nours     %q", source, want, got)
 	default:
 		return true

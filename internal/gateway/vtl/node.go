@@ -171,6 +171,7 @@ func (n *foreachNode) run(e *execution, of Value, items []Value) error {
 		if walked {
 			it.next++
 		}
+		item = watch.now(first+i, item)
 		more := i+1 < len(items)
 		if n.count >= 0 {
 			e.put(n.count, boxInt(i+1))
@@ -210,20 +211,21 @@ func (n *foreachNode) run(e *execution, of Value, items []Value) error {
 
 // watcher notices that what a loop goes through grew or shrank, as Java does.
 type watcher struct {
-	list *List
-	m    *Map
-	was  int
+	list   *List
+	m      *Map
+	values bool // of m, not its keys or entries
+	was    int
 }
 
 func watchFor(of Value) watcher {
 	switch of := of.(type) {
 	case *List:
 		if of.of != nil {
-			return watcher{m: of.of.m, was: of.of.m.mods}
+			return watcher{m: of.of.m, values: of.kind == collection, was: of.of.m.mods}
 		}
 		return watcher{list: of, was: of.Len()}
 	case *Map:
-		return watcher{m: of, was: of.mods}
+		return watcher{m: of, values: true, was: of.mods}
 	case *Iterator:
 		return of.watch
 	}
@@ -243,6 +245,17 @@ func (w watcher) changed(i int) (ended bool, err error) {
 		return false, errChangedList
 	}
 	return false, nil
+}
+
+// now is the i-th element as it is by now: a map's value may have been replaced.
+func (w watcher) now(i int, item Value) Value {
+	switch {
+	case w.values && w.m != nil && i < len(w.m.entries):
+		return w.m.entries[i].Value
+	case w.list != nil && i < len(w.list.items):
+		return w.list.items[i]
+	}
+	return item
 }
 
 // once renders the body for an element. Null hides a variable of the same name.
