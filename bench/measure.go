@@ -60,7 +60,7 @@ func (b *bench) warm() error {
 	return nil
 }
 
-func (b *bench) warmOne(p *server, e echo) error {
+func (b *bench) warmOne(p *server, e echoing) error {
 	if err := b.createEcho(p, "warm-"+e.name[:2], e); err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (b *bench) create(s *server, name string) error {
 }
 
 // createEcho makes a function that returns its event.
-func (b *bench) createEcho(s *server, name string, e echo) error {
+func (b *bench) createEcho(s *server, name string, e echoing) error {
 	body, err := createBody(name, e.files, e.runtime, e.handler)
 	if err != nil {
 		return err

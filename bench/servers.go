@@ -79,7 +79,7 @@ var errNoRIE = errors.New("the AWS Lambda Runtime Interface Emulator is not inst
 // startRIE starts the emulator around a function. Python and Node.js need AWS's
 // runtime interface clients: $RIC_PYTHON is a Python that has awslambdaric,
 // $RIC_NODE the program aws-lambda-ric of npm.
-func (b *bench) startRIE(e echo) (*server, error) {
+func (b *bench) startRIE(e echoing) (*server, error) {
 	path := os.Getenv("RIE")
 	if path == "" {
 		var err error

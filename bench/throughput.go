@@ -25,18 +25,18 @@ const (
 	loadEnvironments = 4
 )
 
-// echo is a function that returns its event, once for each way of running one.
-type echo struct {
+// echoing is a function that returns its event, once for each way of running one.
+type echoing struct {
 	name, runtime, handler string
 	files                  map[string][]byte
 }
 
-func (b *bench) echoes() ([]echo, error) {
+func (b *bench) echoes() ([]echoing, error) {
 	program, err := os.ReadFile(b.function)
 	if err != nil {
 		return nil, err
 	}
-	return []echo{
+	return []echoing{
 		{"Go", "provided.al2023", "bootstrap", map[string][]byte{"bootstrap": program}},
 		{"Python", "python3.13", "app.handler", map[string][]byte{"app.py": []byte("def handler(event, context):\n    return event\n")}},
 		{"Node.js", "nodejs22.x", "app.handler", map[string][]byte{"app.js": []byte("exports.handler = async (event) => event;\n")}},
@@ -44,7 +44,7 @@ func (b *bench) echoes() ([]echo, error) {
 }
 
 // place writes the function's files into a folder, and returns it.
-func (e *echo) place(dir string) (string, error) {
+func (e *echoing) place(dir string) (string, error) {
 	dir = filepath.Join(dir, "code-"+e.runtime)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
@@ -91,7 +91,7 @@ func (b *bench) throughput() error {
 	return b.overHTTP(echoes)
 }
 
-func (b *bench) inProcess(echoes []echo) (err error) {
+func (b *bench) inProcess(echoes []echoing) (err error) {
 	driver, err := b.driver()
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func closedLoop(length time.Duration, call func() error, took *[]time.Duration) 
 	return failed
 }
 
-func (b *bench) overHTTP(echoes []echo) error {
+func (b *bench) overHTTP(echoes []echoing) error {
 	p, err := b.startPaddock(filepath.Join(b.dir, "throughput"), "--cpu-quota=false")
 	if err != nil {
 		return err
