@@ -167,7 +167,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 	if d.apis, err = apigatewayv2.New(d.life, d.state.Documents, d.log); err != nil {
 		return err
 	}
-	if d.rest, err = apigateway.New(d.life, apigateway.Options{Documents: d.state.Documents, Logger: d.log}); err != nil {
+	if d.rest, err = apigateway.New(d.life, apigateway.Options{Documents: d.state.Documents, CheckTemplate: checkTemplate, Logger: d.log}); err != nil {
 		return err
 	}
 	if d.sqs, err = sqs.New(d.life, ctx, d.state.Documents, d.state.Messages, d.log); err != nil {

@@ -66,6 +66,7 @@ apigw.put_integration(
     requestTemplates={"application/json": '{"id": $input.json("$.id")}'},
     requestParameters={"integration.request.header.kind": "method.request.querystring.kind"},
 )
+fails("BadRequestException", "Invalid mapping template", apigw.put_integration, **at, type="MOCK", requestTemplates={"application/json": "#if($x"})
 apigw.put_method_response(**at, statusCode="200", responseModels={"application/json": "Empty"}, responseParameters={"method.response.header.x": False})
 apigw.put_integration_response(**at, statusCode="200", selectionPattern="-", responseParameters={"method.response.header.x": "'y'"})
 updated = apigw.update_method(**at, patchOperations=[{"op": "replace", "path": "/operationName", "value": "AddPet"}])
