@@ -150,7 +150,7 @@ func (j *Journal) Close() error {
 		errs = append(errs, errors.New("close the queues: the last leases could not be written"))
 	}
 	for _, s := range j.segments {
-		errs = append(errs, s.file.Close())
+		errs = append(errs, s.file.Truncate(s.size), s.file.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -67,19 +67,19 @@ func (r *replaying) segment(last bool) error {
 		return err
 	}
 	var buf []byte
-	for {
+	for n := 0; ; n++ {
 		var number uint64
 		buf, number, err = readBatch(r.seg.file, r.seg.size, info.Size(), buf)
-		if err == nil && r.j.number != 0 && number != r.j.number+1 {
-			err = errTorn
-		}
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case errors.Is(err, errTorn) && last:
-			return r.seg.file.Truncate(r.seg.size)
-		case errors.Is(err, errTorn):
-			return fmt.Errorf("the journal is damaged at byte %d: restore the data folder from a copy", r.seg.size)
+		case err == nil && n == 0 && r.j.number != 0 && number != r.j.number+1:
+			return fmt.Errorf("the journal is damaged at its beginning, or at the end of the file before: restore the data folder from a copy")
+		case errors.Is(err, errTorn), err == nil && n > 0 && number != r.j.number+1:
+			if last {
+				return r.seg.file.Truncate(r.seg.size)
+			}
+			return nil // the next segment's number says whether that was all
 		case err != nil:
 			return err
 		}

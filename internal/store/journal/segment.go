@@ -18,8 +18,9 @@ import (
 //	magic uint32, length uint32, number uint64, checksum uint32, records
 //
 // little-endian, where the checksum (CRC-32C) is over the number and the
-// records. Numbers go up by one, over all segments: what an interrupted or failed write
-// left behind the last batch is therefore never taken for one.
+// records. Zeros stand behind the last. Numbers go up by one, over all segments:
+// what an interrupted or failed write left behind the last batch is therefore
+// never taken for one.
 const (
 	batchMagic  = 0x6a6b6450 // "Pdkj"
 	batchHeader = 20
@@ -33,6 +34,8 @@ type segment struct {
 	number int64
 	file   *os.File
 	size   int64 // bytes that are durable
+	// allocated is how long the file is, at most: zeros follow what is written.
+	allocated int64
 
 	// Guarded by the journal's lock:
 	live    int   // messages whose payload is here

@@ -15,3 +15,8 @@ func syncData(f *os.File) error {
 		}
 	}
 }
+
+// allocate makes a file that much longer, with zeros.
+func allocate(f *os.File, from, length int64) error {
+	return unix.Fallocate(int(f.Fd()), 0, from, length)
+}

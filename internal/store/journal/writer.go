@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 )
+
+// allocateStep is how much of a file is allocated ahead, in bytes.
+const allocateStep = 1 << 20
 
 // write is the writer's goroutine: it makes batches durable, one after the
 // other, until the journal is closed.
@@ -14,6 +18,9 @@ func (j *Journal) write() {
 	var spare []byte // the buffer of the batch before
 	for range j.kick {
 		for {
+			// Those who are about to record something share this batch: a sync costs
+			// as much as several requests.
+			runtime.Gosched()
 			j.mu.Lock()
 			b := j.next
 			if b.empty() {
@@ -80,14 +87,22 @@ func (j *Journal) append(b *batch) error {
 // writeAt writes a batch behind the last of a segment. What a failed write
 // leaves is overwritten by the next, and until then not a batch for a reader.
 func (j *Journal) writeAt(s *segment, batch []byte) error {
+	end := s.size + int64(len(batch))
+	if end > s.allocated {
+		// Without it, every sync has the file's new size to write too. Where the
+		// file system cannot, or is full, the write itself tells.
+		s.allocated = end + min(allocateStep, j.opts.SegmentBytes)
+		_ = allocate(s.file, s.size, s.allocated-s.size)
+	}
 	_, err := s.file.WriteAt(batch, s.size)
 	if err == nil {
 		err = syncData(s.file)
 	}
 	if err != nil {
+		s.allocated = 0
 		return errors.Join(err, s.file.Truncate(s.size))
 	}
-	s.size += int64(len(batch))
+	s.size = end
 	return nil
 }
 

@@ -69,7 +69,9 @@ func waitForLease(t *testing.T, q queues) {
 	// A message that another takes while one waits, and gives up.
 	q.delete("q", false, got...)
 	done = q.leasing(t.Context(), store.LeaseRequest{Queue: "q", Max: 1, Visibility: 20 * time.Millisecond, Wait: time.Minute})
+	q.pass(10 * time.Millisecond) // so that it is the first in line
 	next := q.leasing(t.Context(), r)
+	q.pass(10 * time.Millisecond)
 	q.send("q", "b")
 	if first, second := <-done, <-next; bodies(first) != "b" && bodies(second) != "b" {
 		t.Errorf("leased %q and %q", bodies(first), bodies(second))
