@@ -15,8 +15,8 @@ import (
 	"github.com/paddock-run/paddock/internal/sandbox/linux"
 )
 
-// echo is a small function: it answers every byte on descriptor 3.
-const echo = `#include <unistd.h>
+// answers is a small function: it answers every byte on descriptor 3.
+const answers = `#include <unistd.h>
 int main(void) { char c; while (read(3, &c, 1) == 1) if (write(1, &c, 1) != 1) return 1; return 0; }
 `
 
@@ -28,7 +28,7 @@ func (b *bench) idle() error {
 	if err := errors.Join(os.MkdirAll(code, 0o755), os.MkdirAll(scratch, 0o700)); err != nil {
 		return err
 	}
-	if err := compile(echo, filepath.Join(code, "echo")); err != nil {
+	if err := compile(answers, filepath.Join(code, "echo")); err != nil {
 		return err
 	}
 	driver, err := linux.New(linux.Options{Scratch: scratch})
@@ -178,4 +178,3 @@ func compile(source, path string) error {
 	}
 	return nil
 }
-

@@ -83,7 +83,7 @@ func (b *bench) sandboxes() error {
 		s := slices.Sorted(slices.Values(run.took))
 		fmt.Printf("| %s | %s | %s | %s |\n", run.name, ms(median(run.took)), ms(s[len(s)*99/100]), ms(median(run.all)))
 	}
-	return nil
+	return b.idle()
 }
 
 // inDriver starts the program as the daemon starts a function.
