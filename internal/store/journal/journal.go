@@ -131,7 +131,6 @@ func Open(dir string, opts Options) (*Journal, error) {
 
 // Close writes what is left and ends every wait with [store.ErrClosed].
 func (j *Journal) Close() error {
-	j.hub.close()
 	j.mu.Lock()
 	if j.closed {
 		j.mu.Unlock()
@@ -143,6 +142,7 @@ func (j *Journal) Close() error {
 		j.lazy.Stop()
 	}
 	j.mu.Unlock()
+	j.hub.close()
 	j.wake()
 	<-j.stopped
 	var errs []error
