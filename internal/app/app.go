@@ -23,7 +23,7 @@ import (
 	"github.com/paddock-run/paddock/internal/codestore"
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/eventsource"
-	"github.com/paddock-run/paddock/internal/gateway"
+	"github.com/paddock-run/paddock/internal/gateway/rest"
 	"github.com/paddock-run/paddock/internal/invoke"
 	"github.com/paddock-run/paddock/internal/lambda"
 	"github.com/paddock-run/paddock/internal/logs"
@@ -122,6 +122,7 @@ type daemon struct {
 	lambda   *lambda.Service
 	apis     *apigatewayv2.Service
 	rest     *apigateway.Service
+	data     *rest.Gateway // of REST APIs
 	sqs      *sqs.Service
 	pollers  *eventsource.Supervisor
 	edge     *edge.Edge
@@ -177,7 +178,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		Account:        cfg.Account,
 		Region:         cfg.Region,
 		Services:       d.services(),
-		Gateway:        httpAPIs{gateway.New(d.apis, d.lambda, d.invoker, d.log)},
+		Gateway:        d.gateway(),
 		Internal:       d.internal(),
 		AllowedHosts:   append(cfg.AllowedHosts, hostsOf(cfg.Listen)...),
 		AllowedOrigins: cfg.AllowedOrigins,
@@ -202,6 +203,9 @@ func (d *daemon) close() error {
 	}
 	if d.lambda != nil {
 		errs = append(errs, d.lambda.Close())
+	}
+	if d.data != nil {
+		d.data.Close()
 	}
 	if d.invoker != nil {
 		errs = append(errs, d.invoker.Close(ctx))
@@ -275,13 +279,3 @@ func hostsOf(address string) []string {
 	}
 	return []string{host}
 }
-
-// httpAPIs hands the edge's requests to APIs to the gateway.
-type httpAPIs struct{ gateway *gateway.Gateway }
-
-func (h httpAPIs) ServeAPI(w http.ResponseWriter, r *http.Request, to edge.APIRequest) {
-	h.gateway.ServeAPI(w, r, gateway.Request{APIID: to.APIID, Stage: to.Stage, Path: to.Path, PathForm: to.PathForm})
-}
-
-// OwnsHost reports false: there are no custom domain names yet.
-func (httpAPIs) OwnsHost(string) bool { return false }

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/paddock-run/paddock/internal/rawhead"
 )
 
 // Limits of a connection. There is none on how long a request's body or an
@@ -60,10 +62,16 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, o S
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return requests },
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext:       rawhead.With,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if k, ok := c.(*rawhead.Conn); ok && state == http.StateIdle {
+				k.Next()
+			}
+		},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	go func() { ended <- server.Serve(rawhead.Listen(listener)) }()
 	select {
 	case err := <-ended:
 		_ = server.Close() // the listener failed; what it brought is to end

@@ -19,7 +19,7 @@ const module = "github.com/paddock-run/paddock"
 // leaves import nothing of ours but other leaves.
 var leaves = []string{
 	"internal/archive", "internal/arn", "internal/awserr", "internal/coverage", "internal/eventsource",
-	"internal/function", "internal/httpapi", "internal/identity", "internal/metrics", "internal/restapi", "internal/wire/schema",
+	"internal/function", "internal/httpapi", "internal/identity", "internal/metrics", "internal/rawhead", "internal/restapi", "internal/wire/schema",
 }
 
 // services implement one AWS service each over their generated API.

@@ -10,6 +10,8 @@ package params
 import (
 	"slices"
 	"strings"
+
+	"github.com/paddock-run/paddock/internal/gateway/jsonpath"
 )
 
 // Location is where in a request or a response a parameter stands.
@@ -43,8 +45,8 @@ type Source struct {
 	// Multi: all values of the Parameter ("multivalueheader", "multivaluequerystring"),
 	// not the last one alone.
 	Multi bool
-	// JSONPath begins with "$"; empty: the whole body.
-	JSONPath string
+	// JSONPath selects from the body; nil: the whole of it.
+	JSONPath *jsonpath.Path
 }
 
 // Mapping fills one parameter.
@@ -59,9 +61,9 @@ type Mapping struct {
 type Values interface {
 	// Parameter returns a parameter's values, none where it is absent.
 	Parameter(in Location, name string) []string
-	// Body returns what a JSONPath (never empty) selects of the body as text: a
-	// string as it is, anything else as JSON; or the whole body for "".
-	Body(jsonPath string) (string, bool)
+	// Body returns what a JSONPath selects of the body as text: a string as it is,
+	// anything else as JSON; or the whole body for nil.
+	Body(path *jsonpath.Path) (string, bool)
 	StageVariable(name string) (string, bool)
 	Context(name string) (string, bool)
 }

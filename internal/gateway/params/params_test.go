@@ -5,7 +5,17 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/paddock-run/paddock/internal/gateway/jsonpath"
 )
+
+func path(text string) *jsonpath.Path {
+	p, err := jsonpath.Compile(text)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
 
 func TestParseRequest(t *testing.T) {
 	got, err := ParseRequest(map[string]string{
@@ -25,8 +35,8 @@ func TestParseRequest(t *testing.T) {
 		{Path, "id", Source{Kind: Parameter, In: Query, Name: "petId"}},
 		{Query, "a.b", Source{Kind: Parameter, In: Query, Name: "q", Multi: true}},
 		{Header, "X-Body", Source{Kind: Body}},
-		{Header, "X-First", Source{Kind: Body, JSONPath: "$[0]"}},
-		{Header, "X-Name", Source{Kind: Body, JSONPath: "$.pets[0].name"}},
+		{Header, "X-First", Source{Kind: Body, JSONPath: path("$[0]")}},
+		{Header, "X-Name", Source{Kind: Body, JSONPath: path("$.pets[0].name")}},
 		{Header, "X-SourceIp", Source{Kind: Context, Name: "identity.sourceIp"}},
 		{Header, "X-Stage", Source{Kind: StageVariable, Name: "host"}},
 		{Header, "X-Static", Source{Kind: Static, Text: "a, b"}},
@@ -51,6 +61,7 @@ func TestWhatIsNoMapping(t *testing.T) {
 		{request, "integration.request.header.X", "'a\nb'", "Invalid mapping expression specified: 'a\nb'"},
 		{request, "integration.request.header.X", "method.request.cookie.a", "Invalid mapping expression specified: method.request.cookie.a"},
 		{request, "integration.request.header.X", "method.request.header.", "Invalid mapping expression specified: method.request.header."},
+		{request, "integration.request.header.X", "method.request.body[", "Invalid mapping expression specified: method.request.body["},
 		{request, "integration.request.header.X", "method.request.bodyguard", "Invalid mapping expression specified: method.request.bodyguard"},
 		{request, "integration.request.header.X", "integration.response.body", "Invalid mapping expression specified: integration.response.body"},
 		{request, "integration.request.header.X Y", "'a'", "Invalid mapping expression parameter specified: integration.request.header.X Y"},
@@ -77,7 +88,7 @@ func (values) Parameter(in Location, name string) []string {
 	}
 	return nil
 }
-func (values) Body(path string) (string, bool)          { return "body at " + path, path != "$.none" }
+func (values) Body(p *jsonpath.Path) (string, bool)     { return "of the body", p != nil }
 func (values) StageVariable(name string) (string, bool) { return "v-" + name, name != "none" }
 func (values) Context(name string) (string, bool)       { return "c-" + name, name != "none" }
 
@@ -88,8 +99,8 @@ func TestEval(t *testing.T) {
 		"method.request.header.two":           "2",
 		"method.request.multivalueheader.two": "1|2",
 		"method.request.header.one":           "(none)",
-		"method.request.body.a":               "body at $.a",
-		"method.request.body.none":            "(none)",
+		"method.request.body.a":               "of the body",
+		"method.request.body":                 "(none)",
 		"stageVariables.a":                    "v-a",
 		"stageVariables.none":                 "(none)",
 		"context.requestId":                   "c-requestId",

@@ -1,6 +1,10 @@
 package params
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/paddock-run/paddock/internal/gateway/jsonpath"
+)
 
 // requestTarget reads "integration.request.header.X-Api".
 func requestTarget(text string) (Location, string, bool) {
@@ -96,7 +100,8 @@ func body(text string) (Source, bool) {
 	case rest == "":
 		return Source{Kind: Body}, true
 	case rest[0] == '[', rest[0] == '.' && len(rest) > 1:
-		return Source{Kind: Body, JSONPath: "$" + rest}, true
+		path, err := jsonpath.Compile("$" + rest)
+		return Source{Kind: Body, JSONPath: path}, err == nil
 	}
 	return Source{}, false
 }

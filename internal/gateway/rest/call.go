@@ -1,0 +1,219 @@
+package rest
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/paddock-run/paddock/internal/gateway/mapping"
+	"github.com/paddock-run/paddock/internal/restapi"
+)
+
+// call is one request on its way.
+type call struct {
+	Request
+	gateway    *Gateway
+	writer     http.ResponseWriter
+	stage      *stage
+	definition *definition
+	settings   []settings // by method.index
+	method     *method    // nil until it is found, and where there is none
+	escaped    string     // path below the stage's root, as it came
+	start      time.Time
+	body       []byte
+	decision   *Decision // nil: nobody was asked
+	key        *restapi.Key
+	trace      *trace // nil: no execution log
+	room       [4]string
+
+	// What is known of the outcome, for $context, the access log and the figures.
+	failure            *Failure
+	status             int
+	responseLength     int64
+	responseLatency    time.Duration
+	integrated         bool
+	integrationStatus  int // of the service that ran the integration
+	backendStatus      int // of the backend's own answer
+	integrationLatency time.Duration
+	integrationError   string
+	endpointRequestID  string
+	event              *mapping.Event // nil until a template is rendered
+}
+
+// response is what a method answers.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+	// stream, where it is set, is the body, sent on as it comes.
+	stream *stream
+}
+
+// serve takes the request through the method.
+func (c *call) serve() {
+	c.path = plainPath(c.escaped)
+	name := c.HTTP.Method
+	if override := c.HTTP.Header.Get("X-Http-Method-Override"); override != "" && validMethod(override) {
+		name = override
+	}
+	c.HTTPMethod = name
+	if c.method, c.values = c.definition.root.match(name, c.escaped, c.room[:0]); c.method != nil {
+		c.names, c.Resource, c.Method = c.method.resource.names, c.method.resource.Resource, c.method.Method
+		if level := c.settings[c.method.index].level; level != levelOff && c.gateway.Logs != nil {
+			c.trace = newTrace(c, level, c.settings[c.method.index].dataTrace)
+		}
+	}
+	out := c.answer()
+	c.respond(out)
+	c.record()
+}
+
+func validMethod(name string) bool {
+	switch name {
+	case "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS":
+		return true
+	}
+	return false
+}
+
+// answer makes the response: the integration's, or a gateway response.
+func (c *call) answer() *response {
+	c.trace.begin(c)
+	if f := c.admit(); f != nil {
+		return c.refuse(f)
+	}
+	c.trace.requestBody(c)
+	if f := c.validate(); f != nil {
+		return c.refuse(f)
+	}
+	out, f := c.method.backend.do(c)
+	if f != nil {
+		return c.refuse(f)
+	}
+	c.trace.succeeded(out)
+	return out
+}
+
+// admit decides whether the request may reach its integration, in AWS's order.
+func (c *call) admit() *Failure {
+	m := c.method
+	if m == nil {
+		return fail(missingToken, "No method of the API matches the request's path")
+	}
+	if m.broken != nil {
+		return fail(configurationError, m.broken.Error())
+	}
+	if f := c.authorize(); f != nil {
+		return f
+	}
+	if f := c.limit(); f != nil {
+		return f
+	}
+	return c.readBody()
+}
+
+// authorize asks the resource policy and the method's authorizer. Where nobody is
+// there to be asked, the request is refused: a setting that is not enforced would
+// be worse than none.
+func (c *call) authorize() *Failure {
+	g, ctx := c.gateway, c.HTTP.Context()
+	policy := c.definition.Policy
+	if policy != "" {
+		if g.Policies == nil {
+			return notThere("resource policies")
+		}
+		if f := g.Policies.Check(ctx, policy, &c.Request, nil); f != nil {
+			return f
+		}
+	}
+	if kind := c.Method.AuthorizationType; kind == "" || kind == "NONE" {
+		return nil
+	} else if g.Authorize == nil {
+		return notThere(kind + " authorization")
+	}
+	decision, f := g.Authorize.Authorize(ctx, c.method.authorizer, &c.Request)
+	if f != nil {
+		return f
+	}
+	c.decision = decision
+	if policy != "" {
+		return g.Policies.Check(ctx, policy, &c.Request, decision)
+	}
+	return nil
+}
+
+// limit asks for the API key and counts the request.
+func (c *call) limit() *Failure {
+	required := c.Method.APIKeyRequired
+	if c.gateway.Limits == nil {
+		if required {
+			return notThere("API keys")
+		}
+		return nil
+	}
+	key := c.HTTP.Header.Get("X-Api-Key")
+	if c.definition.APIKeySource == "AUTHORIZER" {
+		if key = ""; c.decision != nil {
+			key = c.decision.UsageKey
+		}
+	}
+	var f *Failure
+	c.key, f = c.gateway.Limits.Admit(c.HTTP.Context(), &c.Request, key, required)
+	return f
+}
+
+func notThere(what string) *Failure {
+	f := fail(default5XX, "This Paddock does not enforce "+what+", and answers nobody instead")
+	f.Status, f.Code = http.StatusNotImplemented, "NotImplementedException"
+	f.Message = "This Paddock does not enforce " + what + " yet, and so does not let the request pass"
+	return f
+}
+
+// forbidden answers where there is no API or no stage: there are no gateway
+// responses to customize it.
+func (c *call) forbidden() {
+	h := c.writer.Header()
+	h["X-Amzn-Errortype"] = []string{"ForbiddenException"}
+	h["Content-Type"] = jsonType
+	const body = `{"message":"Forbidden"}`
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	c.writer.WriteHeader(http.StatusForbidden)
+	if c.HTTP.Method != http.MethodHead {
+		c.write([]byte(body))
+	}
+}
+
+var jsonType = []string{"application/json"}
+
+// respond writes a response out.
+func (c *call) respond(out *response) {
+	c.compress(out)
+	h := c.writer.Header()
+	for name, values := range out.header {
+		h[name] = values
+	}
+	c.status = out.status
+	if out.stream != nil {
+		c.responseLength = out.stream.send(c, out.status)
+		c.responseLatency = time.Since(c.start)
+		return
+	}
+	bodiless := out.status == http.StatusNoContent || out.status == http.StatusNotModified
+	if !bodiless {
+		if h["Content-Type"] == nil {
+			h["Content-Type"] = jsonType
+		}
+		h["Content-Length"] = []string{strconv.Itoa(len(out.body))}
+	}
+	c.writer.WriteHeader(out.status)
+	if c.HTTP.Method != http.MethodHead && !bodiless {
+		c.write(out.body)
+	}
+	c.responseLength, c.responseLatency = int64(len(out.body)), time.Since(c.start)
+}
+
+func (c *call) write(body []byte) {
+	if _, err := c.writer.Write(body); err != nil {
+		c.gateway.Logger.Debug("a client went away", "request", c.ID, "error", err)
+	}
+}
