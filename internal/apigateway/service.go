@@ -26,7 +26,10 @@ type Options struct {
 	// Tester carries out TestInvokeMethod and TestInvokeAuthorizer. Nil: these
 	// answer 501. It may be set later with SetTester.
 	Tester Tester
-	Logger *slog.Logger
+	// Truststores reads what mutual TLS of custom domain names trusts. Nil: a
+	// domain name with mutual TLS is refused.
+	Truststores Truststores
+	Logger      *slog.Logger
 }
 
 // Service implements the operations over documents (see apis.go for how they
@@ -41,8 +44,11 @@ type Service struct {
 	tester        testerBox
 	// records holds every API's record by its document's key: what RESTAPI is
 	// made from, and nothing else reads (operations read the store).
-	records *snapshot.Map[*record]
-	served  served
+	records     *snapshot.Map[*record]
+	served      served
+	views       *views
+	truststores Truststores
+	usage       usageBox
 }
 
 var _ api.Handler = (*Service)(nil)
@@ -61,6 +67,11 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s.records, err = snapshot.Open(ctx, o.Documents, recordPrefix, decodeRecord, func(err error) {
 		s.log.Error("a REST API's change cannot be served", "error", err)
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.truststores = o.Truststores
+	s.views, err = openViews(ctx, o.Documents, s.log)
 	return s, err
 }
 
