@@ -65,7 +65,7 @@ func restAPI(a *apiState) *api.RestApi {
 		MinimumCompressionSize:    a.Definition.MinimumCompressionSize,
 		ApiKeySource:              new(api.ApiKeySourceTypeHeader),
 		EndpointConfiguration:     &api.EndpointConfiguration{IpAddressType: new(api.IpAddressType(a.IPAddressType)), VpcEndpointIds: a.VPCEndpointIDs},
-		Policy:                    optional(a.Definition.Policy),
+		Policy:                    optional(policyView(a.Definition.Policy)),
 		Tags:                      a.Tags,
 		DisableExecuteApiEndpoint: &a.Definition.ExecuteAPIDisabled,
 		RootResourceId:            &a.Definition.RootResourceID,

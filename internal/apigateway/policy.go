@@ -3,6 +3,7 @@ package apigateway
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // maxPolicy is how many bytes a resource policy may have.
@@ -10,10 +11,16 @@ import (
 const maxPolicy = 8192
 
 // checkPolicy takes a resource policy and returns it without white space; an
-// empty one removes what was there.
+// empty one removes what was there. As at AWS, the document may also be escaped
+// as a JSON string is, with quotation marks around it or without: that is how
+// policyView shows it, and clients send back what they saw.
 func checkPolicy(policy string) (string, error) {
 	if policy == "" {
 		return "", nil
+	}
+	var unescaped string
+	if json.Unmarshal([]byte(policy), &unescaped) == nil || json.Unmarshal([]byte(`"`+policy+`"`), &unescaped) == nil {
+		policy = unescaped
 	}
 	var doc struct {
 		Statement json.RawMessage
@@ -27,3 +34,10 @@ func checkPolicy(policy string) (string, error) {
 	}
 	return compact.String(), nil
 }
+
+// policyView is a policy as AWS shows it: escaped as in a JSON string, slashes
+// too, without the quotation marks around it. Clients (Terraform for one) count
+// on that.
+func policyView(policy string) string { return policyEscapes.Replace(policy) }
+
+var policyEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `/`, `\/`)

@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"strings"
 	"testing"
 
 	api "github.com/paddock-run/paddock/internal/api/apigateway"
@@ -104,7 +105,7 @@ func TestAPIsArePatched(t *testing.T) {
 		"replace", "/minimumCompressionSize", "10", "replace", "/apiKeySource", "AUTHORIZER", "replace", "/disableExecuteApiEndpoint", "true",
 		"replace", "/endpointConfiguration/types/EDGE", "REGIONAL", "replace", "/policy", `{"Version": "2012-10-17", "Statement": []}`))(t)
 	if len(a.BinaryMediaTypes) != 2 || *a.Description != "d" || *a.MinimumCompressionSize != 10 || *a.ApiKeySource != "AUTHORIZER" || !*a.DisableExecuteApiEndpoint ||
-		a.EndpointConfiguration.Types[0] != "REGIONAL" || *a.Policy != `{"Version":"2012-10-17","Statement":[]}` || a.Tags == nil {
+		a.EndpointConfiguration.Types[0] != "REGIONAL" || *a.Policy != `{\"Version\":\"2012-10-17\",\"Statement\":[]}` || a.Tags == nil {
 		t.Errorf("%+v", a)
 	}
 	a = must(update("replace", "/binaryMediaTypes/image~1png", "image/gif", "remove", "/description", "", "replace", "/minimumCompressionSize", "",
@@ -126,5 +127,29 @@ func TestAPIsArePatched(t *testing.T) {
 	} {
 		_, err := update(c[0], c[1], c[2])
 		wantError(t, err, "BadRequestException", c[3])
+	}
+}
+
+// A policy is shown escaped, and taken in every form that clients send.
+func TestPoliciesAreTakenAsTheyAreShown(t *testing.T) {
+	f := setup(t)
+	const policy = `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"execute-api:Invoke","Resource":"execute-api:/*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]}`
+	update := func(value string) string {
+		t.Helper()
+		out := must(f.UpdateRestApi(f.ctx, &api.UpdateRestApiRequest{RestApiId: f.api, PatchOperations: patch("replace", "/policy", value)}))(t)
+		return *out.Policy
+	}
+	shown := update(policy)
+	if !strings.Contains(shown, `\"10.0.0.0\/8\"`) {
+		t.Errorf("shown as %s", shown)
+	}
+	for _, form := range []string{shown, `"` + shown + `"`} {
+		if again := update(form); again != shown {
+			t.Errorf("%s becomes %s", form, again)
+		}
+	}
+	a, err := f.load(f.ctx, *f.api)
+	if err != nil || a.Definition.Policy != policy {
+		t.Errorf("%v: stored %s", err, a.Definition.Policy)
 	}
 }
