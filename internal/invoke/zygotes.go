@@ -77,7 +77,8 @@ type zygotes struct {
 	timer  *time.Timer // for retries, and to keep fewer
 	runs   bool        // a goroutine starts zygotes
 	closed bool
-	taken  atomic.Int64   // so far
+	made   atomic.Int64   // so far
+	taken  atomic.Int64   // of them
 	work   sync.WaitGroup // what starts and ends zygotes
 }
 
@@ -310,6 +311,7 @@ func (z *zygotes) start(k *zygoteKind) {
 	}
 	zy.mb = k.mb
 	k.ready = append(k.ready, zy)
+	z.made.Add(1)
 	z.work.Go(func() { z.watch(zy) })
 	z.mu.Unlock()
 }

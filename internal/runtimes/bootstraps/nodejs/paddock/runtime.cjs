@@ -85,8 +85,8 @@ async function loadAhead() {
 // Makes the process what a function expects to find.
 function prepare(boot) {
   if (boot.env) {
-    // Else this process was started with it.
-    for (const name of Object.keys(env)) if (!(name in boot.env)) delete env[name];
+    // Else this process was started with it. It has all that this process was
+    // started with, but what the sandbox added.
     for (const [name, value] of Object.entries(boot.env)) if (env[name] !== value) env[name] = value;
     process.chdir(boot.dir);
     require("module")._initPaths(); // NODE_PATH

@@ -58,7 +58,7 @@ def _import_ahead():
 def _prepare(boot):
     """Makes the interpreter what a function expects to find."""
     if "env" in boot:  # else this process was started with it
-        os.environ.clear()
+        # It has all that this process was started with, but what the sandbox added.
         os.environ.update(boot["env"])
         os.chdir(boot["dir"])
     logs.configure()
