@@ -27,7 +27,13 @@ import (
 	"github.com/paddock-run/paddock/test/kafka/broker"
 )
 
-func TestMain(m *testing.M) { os.Exit(broker.Run(m)) }
+func TestMain(m *testing.M) {
+	if config := os.Getenv(childVariable); config != "" {
+		child(config)
+		return
+	}
+	os.Exit(broker.Run(m))
+}
 
 const functionARN = "arn:aws:lambda:eu-west-1:123456789012:function:f"
 
@@ -216,7 +222,7 @@ type poll struct {
 }
 
 func options(b *broker.Broker) kafka.Options {
-	return kafka.Options{PlaintextSASL: []string{b.SASLPlaintext}, SessionTimeout: 3 * time.Second}
+	return kafka.Options{PlaintextSASL: []string{b.SASLPlaintext}, SessionTimeout: 3 * time.Second, Discovery: time.Second}
 }
 
 // run starts a poller, which ends with the test.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ func (p *poller) connection(ctx context.Context) ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(p.brokers...), kgo.ClientID("paddock"),
 		kgo.WithLogger(clientLog{p.host.Logger}), kgo.DialTimeout(10 * time.Second),
+		kgo.RetryBackoffFn(backoff),
 	}
 	switch c.Login {
 	case access.Plain:
@@ -46,6 +48,14 @@ func (p *poller) connection(ctx context.Context) ([]kgo.Opt, error) {
 		opts = append(opts, kgo.DialTLSConfig(c.TLS()))
 	}
 	return opts, nil
+}
+
+// backoff is how long the client waits after the nth failure in a row: 0.1 s to
+// 2 s, and up to a quarter more, so that those that failed together do not all
+// come again at once.
+func backoff(n int) time.Duration {
+	d := min(2*time.Second, 50*time.Millisecond<<min(n, 10))
+	return d + rand.N(d/4)
 }
 
 // registry reads the secrets of the mapping's schema registry; nil: it has none.

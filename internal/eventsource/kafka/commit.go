@@ -39,6 +39,7 @@ func (c *committer) mark(w *worker, next kgo.EpochOffset) {
 		return
 	}
 	c.wanted[w] = next
+	w.ahead++
 	c.signal()
 }
 
@@ -49,6 +50,36 @@ func (c *committer) signal() {
 	}
 }
 
+// maxAhead is how many times a worker's offset is marked before one of them has
+// to be committed: as many batches of a partition may come again.
+const maxAhead = 2
+
+// caughtUp waits until no more than maxAhead batches of a worker would come again
+// with its next one; false: it is to stop.
+func (c *committer) caughtUp(w *worker) bool {
+	for {
+		c.mu.Lock()
+		ahead, changed := w.ahead, c.changed
+		c.mu.Unlock()
+		if ahead < maxAhead {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-w.stopping:
+			return false
+		case <-w.ctx.Done():
+			return false
+		}
+	}
+}
+
+// tell wakes who waits for a change. The lock is held.
+func (c *committer) tell() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
 // lose forgets workers whose partitions are another's.
 func (c *committer) lose(workers []*worker) {
 	c.mu.Lock()
@@ -57,6 +88,7 @@ func (c *committer) lose(workers []*worker) {
 		w.lost = true
 		delete(c.wanted, w)
 	}
+	c.tell()
 }
 
 // flush waits until what was marked for workers is committed; false: ctx ended
@@ -113,9 +145,9 @@ func (c *committer) send(ctx context.Context) error {
 	c.mu.Lock()
 	batch := maps.Clone(c.wanted)
 	clear(c.wanted)
-	offsets := map[int32]kgo.EpochOffset{}
+	offsets, ahead := map[int32]kgo.EpochOffset{}, map[*worker]int{}
 	for w, o := range batch {
-		c.sending[w] = true
+		c.sending[w], ahead[w] = true, w.ahead
 		offsets[w.partition] = o
 	}
 	c.mu.Unlock()
@@ -142,13 +174,15 @@ func (c *committer) send(ctx context.Context) error {
 	c.mu.Lock()
 	for w, o := range batch {
 		_, newer := c.wanted[w]
-		if failure != nil && (len(failed) == 0 || failed[w.partition] != nil) && !newer && !w.lost {
+		switch {
+		case failure == nil, len(failed) > 0 && failed[w.partition] == nil:
+			w.ahead -= ahead[w]
+		case !newer && !w.lost:
 			c.wanted[w] = o
 		}
 		delete(c.sending, w)
 	}
-	close(c.changed)
-	c.changed = make(chan struct{})
+	c.tell()
 	c.mu.Unlock()
 	if failure != nil && ctx.Err() == nil {
 		c.on(failure)

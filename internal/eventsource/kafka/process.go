@@ -82,7 +82,7 @@ func (w *worker) attempt(g *group) (again []*group, ok bool) {
 		}
 	}
 	payload := w.event(g.items)
-	if !w.acquire() {
+	if !w.r.commits.caughtUp(w) || !w.acquire() {
 		return nil, false
 	}
 	res, err := w.r.host.Functions.Call(w.ctx, w.r.mapping.FunctionARN, payload)

@@ -71,7 +71,7 @@ func (p *poller) Run(polling, life context.Context) error {
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(p.opts.SessionTimeout), kgo.HeartbeatInterval(min(3*time.Second, p.opts.SessionTimeout/4)),
-		kgo.MetadataMaxAge(metadataAge), kgo.MetadataMinAge(250*time.Millisecond), kgo.FetchMaxBytes(16<<20), kgo.FetchMaxWait(time.Second),
+		kgo.MetadataMaxAge(p.opts.Discovery), kgo.MetadataMinAge(min(250*time.Millisecond, p.opts.Discovery)), kgo.FetchMaxBytes(16<<20), kgo.FetchMaxWait(time.Second),
 		kgo.OnPartitionsAssigned(after(r.assigned)), kgo.OnPartitionsRevoked(after(r.revoked)), kgo.OnPartitionsLost(after(r.lost)),
 	)...)
 	if err != nil {
@@ -90,9 +90,6 @@ func (p *poller) Run(polling, life context.Context) error {
 	r.leave()
 	return err
 }
-
-// metadataAge is after how long new partitions of a topic are found.
-const metadataAge = 30 * time.Second
 
 // revokeTimeout is how long partitions that are to become another's are held for
 // the batches that their workers have at the function. The others have to wait

@@ -31,6 +31,9 @@ type Options struct {
 	// SessionTimeout is after which time the partitions of a process that is gone
 	// are given to others; default: 20 s.
 	SessionTimeout time.Duration
+	// Discovery is after which time new partitions of a topic are found; default:
+	// 30 s.
+	Discovery time.Duration
 }
 
 // Source makes pollers of Kafka's topics.
@@ -42,6 +45,9 @@ var _ eventsource.Source = (*Source)(nil)
 func NewSource(opts Options) *Source {
 	if opts.SessionTimeout <= 0 {
 		opts.SessionTimeout = 20 * time.Second
+	}
+	if opts.Discovery <= 0 {
+		opts.Discovery = 30 * time.Second
 	}
 	return &Source{opts: opts}
 }

@@ -29,6 +29,7 @@ type worker struct {
 	stopOnce sync.Once
 	done     chan struct{}
 	lost     bool         // guarded by the committer: the partition is another's
+	ahead    int          // guarded by the committer: marks that are not committed
 	end      atomic.Int64 // the offset after the partition's last record, as of the last poll
 	next     atomic.Int64 // the offset after the last record that is settled
 

@@ -216,6 +216,10 @@ func (b *Broker) configure() error {
 		"group.initial.rebalance.delay.ms=0",
 		"group.min.session.timeout.ms=1000",
 		"auto.create.topics.enable=false",
+		// A broker that was killed is only let in again when the controller has
+		// given up the one before.
+		"broker.session.timeout.ms=1500",
+		"broker.heartbeat.interval.ms=300",
 		"controlled.shutdown.enable=false",
 		"log.retention.ms=-1", // what is old by its timestamp stays
 		"log.message.timestamp.before.max.ms=9223372036854775807",
