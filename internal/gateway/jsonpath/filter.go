@@ -1,8 +1,10 @@
 package jsonpath
 
 import (
+	"cmp"
 	"math/big"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/paddock-run/paddock/internal/gateway/vtl"
@@ -107,7 +109,10 @@ func (c comparison) holds(s *selection, v vtl.Value) (bool, error) {
 		return ordered(c.op, l, r), nil
 	case "=~":
 		text, ok := textOf(l)
-		return ok && c.right.regex != nil && c.right.regex.MatchString(text), s.visit(len(text) / 64)
+		return ok && c.right.regex != nil && c.right.regex.MatchString(text), s.visit(len(text) / 8)
+	}
+	if err := s.visit(weight(l) + weight(r)); err != nil {
+		return false, err
 	}
 	return s.membership(c.op, l, r)
 }
@@ -189,7 +194,7 @@ func (s *selection) contains(list, v vtl.Value) (bool, error) {
 // equal compares numbers by value, even with strings that hold one, and lists and
 // objects by what is in them.
 func (s *selection) equal(l, r vtl.Value) (bool, error) {
-	if err := s.visit(1); err != nil {
+	if err := s.visit(1 + weight(l)); err != nil {
 		return false, err
 	}
 	switch l := l.(type) {
@@ -229,9 +234,8 @@ func (s *selection) equal(l, r vtl.Value) (bool, error) {
 		}
 		return true, nil
 	}
-	a, ok := numberOf(l)
-	b, ok2 := numberOf(r)
-	return ok && ok2 && a.Cmp(b) == 0, nil
+	c, ok := compareNumbers(l, r)
+	return ok && c == 0, nil
 }
 
 func ordered(op string, l, r vtl.Value) bool {
@@ -244,12 +248,10 @@ func ordered(op string, l, r vtl.Value) bool {
 	case lok || rok:
 		return false
 	default:
-		a, ok := numberOf(l)
-		b, ok2 := numberOf(r)
-		if !ok || !ok2 {
+		var ok bool
+		if c, ok = compareNumbers(l, r); !ok {
 			return false
 		}
-		c = a.Cmp(b)
 	}
 	switch op {
 	case "<":
@@ -262,6 +264,30 @@ func ordered(op string, l, r vtl.Value) bool {
 	return c >= 0
 }
 
+// compareNumbers compares what are numbers, or strings that hold one; ok is false
+// where either is none.
+func compareNumbers(l, r vtl.Value) (c int, ok bool) {
+	a, aok := textOf(l)
+	b, bok := textOf(r)
+	if aok && bok && short(a) && short(b) {
+		x, err := strconv.ParseFloat(a, 64)
+		y, err2 := strconv.ParseFloat(b, 64)
+		return cmp.Compare(x, y), err == nil && err2 == nil
+	}
+	x, xok := numberOf(l)
+	y, yok := numberOf(r)
+	if !xok || !yok {
+		return 0, false
+	}
+	return x.Cmp(y), true
+}
+
+// short is whether a number's text has so few digits that a float64 is exact enough.
+func short(text string) bool { return len(text) <= 15 && strings.Trim(text, "-.0123456789") == "" }
+
+// maxExponent bounds the exponent of a number that is compared exactly.
+const maxExponent = 400
+
 // maxDigits bounds the text of a number that is compared exactly.
 const maxDigits = 400
 
@@ -270,8 +296,11 @@ func numberOf(v vtl.Value) (*big.Rat, bool) {
 	if !ok || text == "" || len(text) > maxDigits || strings.ContainsAny(text, "/_xXpPbBoOiIn") {
 		return nil, false
 	}
-	if i := strings.IndexAny(text, "eE"); i >= 0 && len(text)-i > 5 {
-		return nil, false
+	if i := strings.IndexAny(text, "eE"); i >= 0 {
+		n, err := strconv.Atoi(text[i+1:])
+		if err != nil || n > maxExponent || n < -maxExponent {
+			return nil, false
+		}
 	}
 	return new(big.Rat).SetString(text)
 }

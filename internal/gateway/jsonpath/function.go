@@ -54,7 +54,7 @@ func (p *parser) function(name string) (*function, error) {
 
 // apply is the function of a value; nil: it has none.
 func (f *function) apply(s *selection, v vtl.Value) (vtl.Value, error) {
-	if err := s.visit(1); err != nil {
+	if err := s.visit(1 + weight(v)); err != nil {
 		return nil, err
 	}
 	args := make([]vtl.Value, 0, len(f.args))
@@ -89,11 +89,24 @@ func (f *function) apply(s *selection, v vtl.Value) (vtl.Value, error) {
 		if list == nil {
 			return nil, nil
 		}
-		return vtl.NewArray(append(items(list), args...)...), s.visit(list.Len())
+		return vtl.NewArray(append(items(list), args...)...), nil
 	case "first", "last", "index":
 		return f.pick(list, args), nil
 	}
 	return statistic(f.name, numbers(list, args)), s.visit(len(args))
+}
+
+// weight is how much there is of a value, at its first level.
+func weight(v vtl.Value) int {
+	switch v := v.(type) {
+	case string:
+		return len(v) / 64
+	case *vtl.List:
+		return v.Len()
+	case *vtl.Map:
+		return v.Len()
+	}
+	return 0
 }
 
 func keys(v vtl.Value) vtl.Value {

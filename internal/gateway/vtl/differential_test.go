@@ -110,7 +110,7 @@ func variables() vtl.Variables {
 	}
 	return vtl.Variables{
 		"s": "hello", "empty": "", "n": int32(7), "big": int64(3000000000), "d": 2.5, "yes": true, "no": false,
-		"u": "ä€😀z", "q": `it's a "q"`,
+		"u": "ä€z😀", "q": `it's a "q"`,
 		"list": vtl.NewList("a", "b", "c"), "nums": vtl.NewList(int32(3), int32(1), int32(2)),
 		"m": m, "rows": rows, "holes": vtl.NewList("x", nil, "y"),
 	}

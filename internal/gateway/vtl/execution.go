@@ -81,8 +81,7 @@ func (e *execution) release() {
 // fail notes where an error came up first.
 func (e *execution) fail(pos int, err error) error {
 	var done *ExecutionError
-	var stop *stopSignal
-	if errors.As(err, &done) || errors.As(err, &stop) {
+	if errors.As(err, &done) || stopped(err) != nil {
 		return err
 	}
 	line, column := position(e.t.source, pos)

@@ -1,5 +1,7 @@
 package vtl
 
+import "errors"
+
 // node is a piece of a template that prints.
 type node interface {
 	render(e *execution) error
@@ -191,9 +193,9 @@ func (n *foreachNode) run(e *execution, of Value, items []Value) error {
 			break
 		}
 	}
-	if s, ok := err.(*stopSignal); ok && s.endsAt(n) {
+	if s := stopped(err); s != nil && s.endsAt(n) {
 		err = nil
-	} else if err != nil && !ok {
+	} else if err != nil && s == nil {
 		return err
 	}
 	e.restore(n.slot, saved)
@@ -300,6 +302,15 @@ func (s *stopSignal) endsAt(n *foreachNode) bool {
 	return s.nearest || n != nil && s.loop == n
 }
 
+// stopped is the signal that err is, or nil.
+func stopped(err error) *stopSignal {
+	var s *stopSignal
+	if err != nil && errors.As(err, &s) {
+		return s
+	}
+	return nil
+}
+
 var (
 	stopAll     = &stopSignal{}
 	stopNearest = &stopSignal{nearest: true}
@@ -364,7 +375,7 @@ func (d *definition) print(e *execution) (bool, error) {
 	err := d.body.render(e)
 	d.depth--
 	e.nesting--
-	if s, ok := err.(*stopSignal); ok && s.endsAt(nil) {
+	if s := stopped(err); s != nil && s.endsAt(nil) {
 		err = nil
 	}
 	return true, err
@@ -412,7 +423,7 @@ func (n *evaluateNode) render(e *execution) error {
 	}
 	err = body.render(e)
 	e.nesting--
-	if s, ok := err.(*stopSignal); ok && s.loop == nil {
+	if s := stopped(err); s != nil && s.loop == nil {
 		err = nil
 	}
 	return err
@@ -475,7 +486,7 @@ func (n *macroCall) render(e *execution) error {
 		// Velocity counts a macro that #break left as entered for good.
 		e.macroDepth--
 	}
-	if s, ok := err.(*stopSignal); ok && s.endsAt(nil) {
+	if s := stopped(err); s != nil && s.endsAt(nil) {
 		err = nil
 	}
 	return err

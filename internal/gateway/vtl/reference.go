@@ -367,7 +367,7 @@ func (n *call) apply(e *execution, of Value) (Value, error) {
 	if err == nil {
 		return v, nil
 	}
-	if _, stopped := err.(*stopSignal); !stopped {
+	if stopped(err) == nil {
 		err = e.fail(n.pos, fmt.Errorf("%s: %w", n.name, err))
 	}
 	return nil, err

@@ -66,7 +66,7 @@ func (t *Template) Execute(ctx context.Context, w io.Writer, vars Variables) err
 	e := newExecution(ctx, t, vars)
 	e.out.sink = w
 	err := t.body.render(e)
-	if _, stopped := err.(*stopSignal); stopped {
+	if stopped(err) != nil {
 		err = nil
 	}
 	if err == nil {

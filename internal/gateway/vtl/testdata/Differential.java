@@ -36,7 +36,7 @@ public class Differential {
         c.put("d", 2.5);
         c.put("yes", true);
         c.put("no", false);
-        c.put("u", "\u00e4\u20ac\ud83d\ude00z");
+        c.put("u", "\u00e4\u20acz\ud83d\ude00");
         c.put("q", "it's a \"q\"");
         c.put("list", new ArrayList<Object>(Arrays.asList("a", "b", "c")));
         c.put("nums", new ArrayList<Object>(Arrays.asList(3, 1, 2)));
