@@ -135,3 +135,20 @@ func domainAccessView(a *domainAccess) *api.DomainNameAccessAssociation {
 		AccessAssociationSourceType: new(api.AccessAssociationSourceTypeVpce), AccessAssociationSource: &a.Source, Tags: a.Tags,
 	}
 }
+
+// tagDomainName finds the tags of "{name}" and of a private "{name}+{id}".
+func tagDomainName(ctx context.Context, s *Service, id []string, fn changeTags) (map[string]string, error) {
+	name, privateID, private := strings.Cut(strings.ToLower(strings.Join(id, "/")), "+")
+	if private {
+		if _, err := s.domain(ctx, &name, &privateID); err != nil {
+			return nil, err
+		}
+	}
+	return tagShelf(domainNames, func(d *domainName) *map[string]string { return &d.Tags })(ctx, s, []string{name}, fn)
+}
+
+// tagDomainAccess finds the tags of "domainname/{name}/vpcesource/{source}+{id}".
+func tagDomainAccess(ctx context.Context, s *Service, id []string, fn changeTags) (map[string]string, error) {
+	_, last, _ := strings.Cut(id[len(id)-1], "+")
+	return tagShelf(domainAccesses, func(a *domainAccess) *map[string]string { return &a.Tags })(ctx, s, []string{last}, fn)
+}

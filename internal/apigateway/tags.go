@@ -44,7 +44,13 @@ type changeTags func(map[string]string) (map[string]string, error)
 // taggers are the kinds of resources that have tags, as their ARNs begin.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-supported-resources.html
 var taggers = map[string]tagger{
-	"restapis": tagRestAPI,
+	"restapis":                     tagRestAPI,
+	"apikeys":                      tagShelf(apiKeys, func(k *apiKey) *map[string]string { return &k.Tags }),
+	"usageplans":                   tagShelf(usagePlans, func(p *usagePlan) *map[string]string { return &p.Tags }),
+	"vpclinks":                     tagShelf(vpcLinks, func(l *vpcLink) *map[string]string { return &l.Tags }),
+	"clientcertificates":           tagShelf(clientCertificates, func(c *clientCertificate) *map[string]string { return &c.Tags }),
+	"domainnames":                  tagDomainName,
+	"domainnameaccessassociations": tagDomainAccess,
 }
 
 var errBadARN = &api.BadRequestException{Message: new("Invalid ARN specified in the request")}

@@ -75,7 +75,13 @@ func sortedMap(m map[string]string) *object {
 	return out
 }
 
-func integration(i *restapi.Integration) *object {
+// integration writes x-amazon-apigateway-integration. A cache namespace that is
+// the resource's own, as every one is to begin with, says nothing.
+func integration(r *restapi.Resource, i *restapi.Integration) *object {
+	namespace := i.CacheNamespace
+	if namespace == r.ID {
+		namespace = ""
+	}
 	out := newObject().set("type", strings.ToLower(i.Type))
 	setTexts(out,
 		"connectionId", i.ConnectionID, "connectionType", i.ConnectionType, "integrationTarget", i.Target,
@@ -104,7 +110,7 @@ func integration(i *restapi.Integration) *object {
 	}
 	setTexts(out,
 		"passthroughBehavior", strings.ToLower(passthrough), "contentHandling", i.ContentHandling,
-		"responseTransferMode", i.TransferMode, "cacheNamespace", i.CacheNamespace)
+		"responseTransferMode", i.TransferMode, "cacheNamespace", namespace)
 	if i.TimeoutMillis != 0 {
 		out.set("timeoutInMillis", integer(i.TimeoutMillis))
 	}

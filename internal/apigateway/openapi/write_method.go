@@ -49,7 +49,7 @@ func (w *writer) method(r *restapi.Resource, m *restapi.Method) *object {
 			op.set(ext("request-validator"), v.Name)
 		}
 		if m.Integration != nil {
-			op.set(ext("integration"), integration(m.Integration))
+			op.set(ext("integration"), integration(r, m.Integration))
 		}
 	}
 	if w.o.Postman {
