@@ -61,6 +61,9 @@ type serve struct {
 }
 
 func (s *serve) Run() error {
+	if err := app.Rootless(s.Sandbox, s.Network); err != nil {
+		fmt.Fprintln(os.Stderr, "paddock: as this user, functions cannot be isolated:", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, endOnSignal)
@@ -92,6 +95,9 @@ func endOnSignal() {
 type doctor struct{ place }
 
 func (d *doctor) Run() error {
+	if err := app.Rootless(d.Sandbox, d.Network); err != nil {
+		fmt.Fprintln(os.Stderr, "paddock: as this user, functions cannot be isolated:", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := app.Doctor(ctx, app.Config{

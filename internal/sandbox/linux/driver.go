@@ -32,7 +32,8 @@ type Driver struct {
 	why      error            // what keeps cgroups from being complete
 	template *template
 	null     *os.File
-	dumpable int // of this process
+	rootless bool // there is no user but functions'
+	dumpable int  // of this process
 
 	mu        sync.Mutex
 	sandboxes map[*Sandbox]struct{}
@@ -63,10 +64,10 @@ func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err err
 	default:
 		return nil, fmt.Errorf("unknown network %q", network)
 	}
-	if os.Geteuid() != 0 {
-		return nil, errors.New("it needs root")
+	if !privileged() {
+		return nil, errors.New("it needs root, or a user namespace")
 	}
-	d := &Driver{network: network, cgroups: noHierarchy{}, sandboxes: map[*Sandbox]struct{}{}}
+	d := &Driver{network: network, rootless: rootless(), cgroups: noHierarchy{}, sandboxes: map[*Sandbox]struct{}{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -94,7 +95,9 @@ func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err err
 	if err != nil {
 		return nil, err
 	}
-	if network == NetworkPrivate {
+	if network == NetworkPrivate && d.rootless {
+		d.noEgress = errors.New("only root can connect environments to other machines")
+	} else if network == NetworkPrivate {
 		d.router, d.noEgress = newRouter()
 	}
 	if network != NetworkHost {
@@ -105,7 +108,7 @@ func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err err
 		dir = os.TempDir()
 	}
 	d.disks, d.noDisks = newDisks(dir, spareDisks.among(opts))
-	if d.template, err = newTemplate(program, d.resolver()); err != nil {
+	if d.template, err = newTemplate(program, d.resolver(), d.rootless); err != nil {
 		return nil, err
 	}
 	d.cgroups, d.why = find()
@@ -148,7 +151,11 @@ func (d *Driver) Name() string { return "linux" }
 // Isolation implements sandbox.Driver.
 func (d *Driver) Isolation() string {
 	var line strings.Builder
-	fmt.Fprintf(&line, "linux: own file system, processes, user %d and seccomp filter", userID)
+	if d.rootless {
+		line.WriteString("linux, rootless: own file system, processes and seccomp filter, with the rights of this user")
+	} else {
+		fmt.Fprintf(&line, "linux: own file system, processes, user %d and seccomp filter", userID)
+	}
 	line.WriteString("; " + d.describeNetwork())
 	lacking := missing(d.cgroups, memoryController, pidsController, cpuController)
 	if len(lacking) == 0 {
@@ -184,6 +191,8 @@ func (d *Driver) describeNetwork() string {
 		return "network shared with the host, its loopback services included"
 	case d.network == NetworkNone:
 		return "no network but an own loopback interface"
+	case d.router == nil && d.rootless:
+		return "no network but an own loopback interface: only root can connect environments to other machines"
 	case d.router == nil:
 		return fmt.Sprintf("no network but an own loopback interface, since other machines cannot be reached from here: %s",
 			strings.ReplaceAll(d.noEgress.Error(), "\n", "; "))

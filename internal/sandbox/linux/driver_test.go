@@ -24,7 +24,46 @@ var drivers = sandboxtest.Drivers{
 	"version 2": func() (sandbox.Driver, error) { return newDriver(Options{Network: NetworkHost, Spare: 4}, findCgroup2) },
 }
 
-func TestMain(m *testing.M) { os.Exit(sandboxtest.Main(m, drivers)) }
+// notRootless is why Rootless did nothing for a test as an ordinary user.
+var notRootless error
+
+func TestMain(m *testing.M) {
+	if sandboxtest.IsUser() {
+		notRootless = Rootless(Options{Network: NetworkNone})
+	}
+	os.Exit(sandboxtest.Main(m, drivers))
+}
+
+// TestRootless runs the suite as an ordinary user's daemon does.
+func TestRootless(t *testing.T) {
+	if !sandboxtest.IsUser() {
+		needsRoot(t) // to become another user
+	}
+	if !sandboxtest.AsUser(t, 65534) {
+		return
+	}
+	if notRootless != nil {
+		t.Skipf("users may not make user namespaces here: %v", notRootless)
+	}
+	h, why := findHierarchy()
+	t.Logf("cgroups: %v", why)
+	if err := h.close(); err != nil {
+		t.Fatal(err)
+	}
+	can := claims(h, NetworkNone)
+	can.OneUser, can.Disk = true, false
+	drivers.Run(t, "none", can)
+	findings, usable := Examine(Options{Spare: 1})
+	if !usable {
+		t.Errorf("Examine says that the driver does not work: %+v", findings)
+	}
+	for _, f := range findings {
+		t.Logf("%+v", f)
+		if (f.Name == "user" || f.Name == "network") && (!f.Lacking || f.Remedy == "") {
+			t.Errorf("not said to be lacking: %+v", f)
+		}
+	}
+}
 
 // findCgroup2 is findHierarchy for version 2 also where version 1 has the
 // controllers.

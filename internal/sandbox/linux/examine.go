@@ -57,12 +57,18 @@ func examineKernel() Finding {
 }
 
 func examineUser() Finding {
-	if os.Geteuid() == 0 {
+	switch {
+	case rootless():
+		return Finding{
+			Name: "user", Found: "an ordinary one, in a user namespace: functions have this user's rights, no limits but by cgroups that are delegated, and no way to other machines", Lacking: true,
+			Remedy: "run Paddock as root: it gives up nothing of that to functions",
+		}
+	case privileged():
 		return Finding{Name: "user", Found: "root"}
 	}
 	return Finding{
 		Name: "user", Found: fmt.Sprintf("user %d, who may not make namespaces", os.Geteuid()), Lacking: true,
-		Remedy: "run Paddock as root: it gives up nothing of that to functions",
+		Remedy: "run Paddock as root, which gives up nothing of that to functions, or allow users to make user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)",
 	}
 }
 
@@ -127,6 +133,12 @@ func examineCgroups(h hierarchy, why error) Finding {
 }
 
 func (d *Driver) examineDisks() Finding {
+	if d.noDisks != nil && d.rootless {
+		return Finding{
+			Name: "/tmp", Found: "what functions write there is in memory: only root can make disks", Lacking: true,
+			Remedy: "run Paddock as root",
+		}
+	}
 	if d.noDisks != nil {
 		return Finding{
 			Name: "/tmp", Found: "what functions write there counts as their memory: " + oneLine(d.noDisks), Lacking: true,
@@ -141,6 +153,9 @@ func (d *Driver) examineNetwork() Finding {
 	switch {
 	case d.network == NetworkHost:
 		f.Lacking, f.Remedy = true, "functions reach this host's own services: use --network private"
+	case d.noEgress != nil && d.rootless:
+		f.Lacking = true
+		f.Remedy = "run Paddock as root (it does not use pasta or slirp4netns, whether they are installed or not); or choose --network host"
 	case d.noEgress != nil:
 		f.Lacking = true
 		f.Remedy = "a kernel with veth and nftables (nft_masq, nft_fib, nft_reject), a writable /proc/sys/net, and a firewall that lets interfaces named pdk-* through; or choose --network host or none"

@@ -54,6 +54,10 @@ const (
 	gatePrepare // its socket and memory, and taking the descriptors
 )
 
+// processesOfAll is how many processes and threads all environments have together
+// at most where nothing limits them one by one; Linux has 32768 by default.
+const processesOfAll = 16384
+
 const (
 	// gateRegion is the address at which the gate has the message: the pointers in
 	// it are right when they arrive.
@@ -125,8 +129,9 @@ func (s *Sandbox) newGate() (_ *gate, err error) {
 	attr := &syscall.ProcAttr{
 		Files: []uintptr{uintptr(pair[1])},
 		Sys: &syscall.SysProcAttr{
-			Setsid:     true,
-			Credential: &syscall.Credential{Uid: userID, Gid: groupID},
+			Setsid: true,
+			// A user namespace that a user made does not let anybody change groups.
+			Credential: &syscall.Credential{Uid: userID, Gid: groupID, NoSetGroups: s.driver.rootless},
 		},
 	}
 	g := &gate{socket: pair[0]}
@@ -249,9 +254,10 @@ func (f gateStatus) error(cmd *sandbox.Command) error {
 func (s *Sandbox) resourceLimits() ([]gateLimit, error) {
 	set := map[int]int{unix.RLIMIT_NOFILE: cmp.Or(s.spec.Load().OpenFiles, defaultOpenFiles), unix.RLIMIT_CORE: 0}
 	if !s.driver.cgroups.has(pidsController) {
-		// It counts the processes of the user, who is the same in all
-		// environments: a second best.
-		set[unix.RLIMIT_NPROC] = s.processes()
+		// It counts the processes of the user, who is the same in all environments,
+		// other daemons' included: all that it can do is to keep a fork bomb from
+		// taking all that the host has.
+		set[unix.RLIMIT_NPROC] = max(s.processes(), processesOfAll)
 	}
 	limits := make([]gateLimit, 0, len(set))
 	for resource, value := range set {

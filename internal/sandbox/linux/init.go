@@ -17,7 +17,7 @@ import (
 // three modes, told apart by the number of its arguments:
 //
 //   - "init" alone is process 1: it mounts /proc, ignores SIGCHLD so that orphans
-//     leave no zombies, drops its capabilities, writes a 4-byte errno (0: ready)
+//     leave no zombies, lets nobody look into it, drops its capabilities, writes a 4-byte errno (0: ready)
 //     to descriptor 3 and sleeps until it is killed. As process 1 a function
 //     itself would ignore SIGTERM, could not abort() and would collect zombies.
 //   - "init probe" exits with 0.

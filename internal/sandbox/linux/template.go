@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -72,17 +73,17 @@ type template struct {
 }
 
 // newTemplate builds the namespace on a thread of its own.
-func newTemplate(program []byte, r resolver) (t *template, err error) {
+func newTemplate(program []byte, r resolver, rootless bool) (t *template, err error) {
 	done := make(chan struct{})
 	onOwnThread(func() {
 		defer close(done)
-		t, err = buildTemplate(program, r)
+		t, err = buildTemplate(program, r, rootless)
 	})
 	<-done
 	return t, err
 }
 
-func buildTemplate(program []byte, r resolver) (_ *template, err error) {
+func buildTemplate(program []byte, r resolver, rootless bool) (_ *template, err error) {
 	t := &template{namespace: -1, root: -1, resolver: r, copied: map[string]time.Time{}}
 	defer func() {
 		if err != nil {
@@ -118,6 +119,12 @@ func buildTemplate(program []byte, r resolver) (_ *template, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var bound []source
+	if rootless {
+		if bound, err = bindRootless(); err != nil {
+			return nil, err
+		}
+	}
 	if err := attach(skeleton, dir); err != nil {
 		return nil, err
 	}
@@ -133,13 +140,13 @@ func buildTemplate(program []byte, r resolver) (_ *template, err error) {
 	if err := writeEtc(filepath.Join(dir, "etc")); err != nil {
 		return nil, err
 	}
-	if err := makeDevices(filepath.Join(dir, "dev")); err != nil {
+	if err := makeDevices(filepath.Join(dir, "dev"), bound); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(dir, initPath), program, 0o555); err != nil {
 		return nil, err
 	}
-	for _, s := range append(system, etc...) {
+	for _, s := range slices.Concat(system, etc, bound) {
 		if err := s.place(dir); err != nil {
 			return nil, err
 		}
@@ -162,9 +169,10 @@ func buildTemplate(program []byte, r resolver) (_ *template, err error) {
 	return t, pivot(dir)
 }
 
-// source is a folder or symbolic link of the host.
+// source is a folder, file or symbolic link of the host.
 type source struct {
 	path string // below the new root
+	file bool
 	link string // of a symbolic link
 	fd   int
 }
@@ -195,7 +203,13 @@ func (s source) place(root string) error {
 	if s.link != "" {
 		return os.Symlink(s.link, path)
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	var err error
+	if s.file {
+		err = os.WriteFile(path, nil, 0o644)
+	} else {
+		err = os.MkdirAll(path, 0o755)
+	}
+	if err != nil {
 		return err
 	}
 	return attach(s.fd, path)
@@ -233,9 +247,33 @@ func writeEtc(dir string) error {
 	return os.Symlink("/usr/share/zoneinfo/UTC", filepath.Join(dir, "localtime"))
 }
 
-// makeDevices makes the devices that are safe to share.
-func makeDevices(dir string) error {
-	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
+// devices are those that are safe to share.
+var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
+
+// bindRootless opens what root makes anew: the devices, and the host's /proc,
+// which the kernel wants to be there where process 1 mounts another.
+func bindRootless() ([]source, error) {
+	all := []source{{path: "proc"}}
+	var err error
+	if all[0].fd, err = unix.OpenTree(unix.AT_FDCWD, "/proc", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE); err != nil {
+		return nil, &os.PathError{Op: "open_tree", Path: "/proc", Err: err}
+	}
+	for _, name := range devices {
+		s := source{path: "dev/" + name, file: true}
+		if s.fd, err = unix.OpenTree(unix.AT_FDCWD, "/dev/"+name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC); err != nil {
+			return nil, &os.PathError{Op: "open_tree", Path: "/dev/" + name, Err: err}
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// makeDevices makes the devices that are not among those bound, and the links.
+func makeDevices(dir string, bound []source) error {
+	for _, name := range devices {
+		if slices.ContainsFunc(bound, func(s source) bool { return s.path == "dev/"+name }) {
+			continue
+		}
 		var host unix.Stat_t
 		if err := unix.Stat("/dev/"+name, &host); err != nil {
 			return &os.PathError{Op: "stat", Path: "/dev/" + name, Err: err}

@@ -14,6 +14,9 @@ func New(Options) (sandbox.Driver, error) {
 	return nil, fmt.Errorf("the linux sandbox driver needs Linux on amd64 or arm64; this is %s on %s", runtime.GOOS, runtime.GOARCH)
 }
 
+// Rootless does nothing: what it is for is said by New.
+func Rootless(Options) error { return nil }
+
 // Examine says that this system has no such driver.
 func Examine(Options) (findings []Finding, usable bool) {
 	return []Finding{{

@@ -31,6 +31,9 @@ type Capabilities struct {
 	CPU        bool // SetCPU limits
 	Disk       bool // files in Layout.Tmp do not count as memory
 	OpenFiles  bool // Spec.OpenFiles is a limit
+	// OneUser says that process 1 of an environment has its functions' user: what
+	// these send to it is ignored, not refused.
+	OneUser bool
 	// Network: environments have ports of their own, and reach neither the host
 	// nor each other.
 	Network bool
@@ -83,6 +86,9 @@ var buildSubject = sync.OnceValue(func() error {
 // code returns a folder with the subject.
 func code(tb testing.TB) string {
 	tb.Helper()
+	if dir := os.Getenv("SANDBOXTEST_USER"); dir != "" { // see AsUser
+		return dir
+	}
 	if err := buildSubject(); err != nil {
 		tb.Fatalf("build the subject: %v", err)
 	}

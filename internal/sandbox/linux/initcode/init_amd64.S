@@ -166,6 +166,12 @@ init:	# descriptor 3 is the status descriptor
 	mov	$13, %eax
 	syscall
 
+	mov	$4, %edi		# prctl(PR_SET_DUMPABLE, 0): not even for its own user
+	xor	%esi, %esi
+	mov	$157, %eax
+	syscall
+	or	%eax, %r12d
+
 	lea	caphdr(%rip), %rdi	# capset(version 3, none)
 	lea	nocaps(%rip), %rsi
 	mov	$126, %eax

@@ -154,6 +154,12 @@ init:
 	mov	x8, #134
 	svc	#0
 
+	mov	x0, #4			// prctl(PR_SET_DUMPABLE, 0)
+	mov	x1, #0
+	mov	x8, #167
+	svc	#0
+	orr	w21, w21, w0
+
 	adr	x0, caphdr		// capset(version 3, none)
 	adr	x1, nocaps
 	mov	x8, #91
