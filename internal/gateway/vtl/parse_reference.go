@@ -192,7 +192,7 @@ func (p *parser) root(r *reference, first, name *token) {
 	// #set takes for the name what follows the first dollar, so that a reference
 	// with braces or an exclamation mark assigns to no variable that has a name.
 	r.left = p.c.slot(image[1:])
-	if p.c.mode == Velocity && len(r.steps) == 0 && r.null != "" {
+	if len(r.steps) == 0 && r.null != "" {
 		r.literalSlot = p.c.slot(literalOf(r.null)) + 1
 	}
 }

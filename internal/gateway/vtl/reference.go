@@ -20,7 +20,7 @@ type reference struct {
 	escaped     bool   // \$x
 	quiet       bool   // $!x
 	runt        bool   // a bare word where a reference may stand: null
-	plain       bool   // $\!x, which is text
+	plain       bool   // $\!x, which is text, but undefined by API Gateway's rules
 }
 
 // step is a property, a method's call, or an index.
@@ -82,7 +82,7 @@ func (r *reference) render(e *execution) error {
 	if r.runt {
 		return e.out.write(r.null)
 	}
-	if r.plain {
+	if r.plain && e.t.mode == Velocity {
 		return e.out.write(r.null)
 	}
 	v, err := r.execute(e)

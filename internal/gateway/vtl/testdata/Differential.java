@@ -12,15 +12,37 @@ import java.util.List;
 import java.util.Map;
 import org.apache.velocity.VelocityContext;
 import org.apache.velocity.app.VelocityEngine;
+import org.apache.velocity.app.event.InvalidReferenceEventHandler;
+import org.apache.velocity.context.Context;
+import org.apache.velocity.util.introspection.Info;
 
 /**
- * Renders templates with stock Velocity. Reads lines "shared BASE64" or
+ * Renders templates with stock Velocity; with the argument "gateway", with the
+ * event handler that makes undefined references empty. Reads lines "shared BASE64" or
  * "fresh BASE64" (an engine of its own), answers each with "ok BASE64" or
  * "error BASE64" of the message.
  */
 public class Differential {
-    static VelocityEngine engine() {
+    /** What is undefined or null has the empty string as its value. */
+    public static class Empty implements InvalidReferenceEventHandler {
+        public Object invalidGetMethod(Context c, String reference, Object object, String property, Info info) {
+            return "";
+        }
+
+        public boolean invalidSetMethod(Context c, String left, String right, Info info) {
+            return false;
+        }
+
+        public Object invalidMethod(Context c, String reference, Object object, String method, Info info) {
+            return "";
+        }
+    }
+
+    static VelocityEngine engine(boolean gateway) {
         VelocityEngine e = new VelocityEngine();
+        if (gateway) {
+            e.setProperty("eventhandler.invalidreferences.class", Empty.class.getName());
+        }
         e.setProperty("runtime.log.logsystem.class", "org.apache.velocity.runtime.log.NullLogChute");
         e.setProperty("velocimacro.library", "");
         e.init();
@@ -61,12 +83,13 @@ public class Differential {
     public static void main(String[] args) throws Exception {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
         PrintWriter out = new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.US_ASCII));
-        VelocityEngine shared = engine();
+        boolean gateway = args.length > 0 && args[0].equals("gateway");
+        VelocityEngine shared = engine(gateway);
         String line;
         while ((line = in.readLine()) != null) {
             String[] parts = line.split(" ", -1);
             String template = new String(Base64.getDecoder().decode(parts[1]), StandardCharsets.UTF_8);
-            VelocityEngine e = parts[0].equals("fresh") ? engine() : shared;
+            VelocityEngine e = parts[0].equals("fresh") ? engine(gateway) : shared;
             String status = "ok", text;
             try {
                 StringWriter w = new StringWriter();
