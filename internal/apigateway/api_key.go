@@ -65,7 +65,7 @@ func newValue() string {
 	b := make([]byte, 0, generatedValue)
 	var random [1]byte
 	for len(b) < generatedValue {
-		_, _ = rand.Read(random[:]) // crypto/rand.Read never fails
+		_, _ = rand.Read(random[:])       // crypto/rand.Read never fails
 		if n := int(random[0]); n < 248 { // the largest multiple of 62: each character is as likely
 			b = append(b, alphabet[n%len(alphabet)])
 		}

@@ -216,3 +216,12 @@ func (s *Service) DeleteDocumentationVersion(ctx context.Context, in *api.Delete
 func docVersionView(v *docVersion) *api.DocumentationVersion {
 	return &api.DocumentationVersion{Version: &v.Version, Description: optional(v.Description), CreatedDate: &v.Created}
 }
+
+// checkDocumentationVersion says whether the version that a stage names is there.
+func (s *Service) checkDocumentationVersion(ctx context.Context, a *apiState, st *stage) error {
+	if st.DocumentationVersion == "" {
+		return nil
+	}
+	_, _, err := s.docVersion(ctx, a.ID, st.DocumentationVersion)
+	return err
+}
