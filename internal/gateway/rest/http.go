@@ -251,6 +251,9 @@ func (p *httpProxy) do(c *call) (*response, *Failure) {
 func (c *call) readBackend(resp *http.Response) ([]byte, *Failure) {
 	defer resp.Body.Close()
 	length := resp.ContentLength
+	if resp.Request != nil && resp.Request.Method == http.MethodHead {
+		length = 0 // it says what there would be
+	}
 	if length > maxPayload {
 		return nil, fail(default5XX, "Execution failed: the endpoint's response is over 10 MB")
 	}
