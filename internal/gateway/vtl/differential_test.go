@@ -23,7 +23,7 @@ import (
 
 var (
 	seed  = flag.Uint64("vtl.seed", 0, "seed of the random templates; 0: another one each run")
-	count = flag.Int("vtl.count", 5000, "number of random templates")
+	count = flag.Int("vtl.count", 3000, "number of random templates by each of the rules")
 )
 
 // javaVelocity is stock Velocity in a process of its own.

@@ -40,7 +40,6 @@ type execution struct {
 	slots  map[string]int
 	macros map[string]*macro
 
-	pos  int // where it failed, in bytes of the template
 	root output
 }
 
@@ -66,16 +65,16 @@ func newExecution(ctx context.Context, t *Template, vars Variables) *execution {
 	return e
 }
 
-// release gives the execution back; located may still be called on it before
-// another one starts, which is why it keeps pos.
+// release gives the execution back for another one.
 func (e *execution) release() {
-	vars, buf, pos, t := e.vars[:cap(e.vars)], e.root.buf[:0], e.pos, e.t
+	vars, buf := e.vars[:cap(e.vars)], e.root.buf[:0]
 	clear(vars)
-	if cap(buf) > 64<<10 {
+	if cap(buf) > 2*flushAt {
 		buf = nil
 	}
-	*e = execution{vars: vars[:0], t: t, pos: pos}
+	*e = execution{vars: vars[:0]}
 	e.root.buf = buf
+	executions.Put(e)
 }
 
 // fail notes where an error came up first.

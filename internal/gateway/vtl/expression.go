@@ -352,7 +352,7 @@ func (e *execution) maybeText(v Value) (Value, error) {
 }
 
 // located gives an error that no part of the template took for its own a place.
-func (e *execution) located(err error) error {
+func located(err error) error {
 	var done *ExecutionError
 	if errors.As(err, &done) {
 		return err

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 var (
@@ -18,11 +19,17 @@ var (
 // maxRegex is the longest regular expression, in bytes.
 const maxRegex = 4096
 
-// regexes keeps those compiled last, up to a number.
-var regexes = struct {
-	sync.Mutex
-	byText map[string]*regexp.Regexp
-}{byText: map[string]*regexp.Regexp{}}
+// Compiled expressions are kept, up to a number, by whether they match whole and
+// their text.
+var (
+	regexes    sync.Map // regexKey to *regexp.Regexp
+	regexCount atomic.Int64
+)
+
+type regexKey struct {
+	pattern string
+	whole   bool
+}
 
 const maxRegexes = 512
 
@@ -33,12 +40,9 @@ func compileRegex(pattern string, whole bool) (*regexp.Regexp, error) {
 	if len(pattern) > maxRegex {
 		return nil, errRegexLen
 	}
-	key := strconv.FormatBool(whole) + pattern
-	regexes.Lock()
-	re, ok := regexes.byText[key]
-	regexes.Unlock()
-	if ok {
-		return re, nil
+	key := regexKey{pattern, whole}
+	if re, ok := regexes.Load(key); ok {
+		return re.(*regexp.Regexp), nil
 	}
 	goText, err := translateRegex(pattern)
 	if err != nil {
@@ -47,16 +51,16 @@ func compileRegex(pattern string, whole bool) (*regexp.Regexp, error) {
 	if whole {
 		goText = `\A(?:` + goText + `)\z`
 	}
-	re, err = regexp.Compile(goText)
+	re, err := regexp.Compile(goText)
 	if err != nil {
 		return nil, fmt.Errorf("PatternSyntaxException: %q: %w", clip(pattern), err)
 	}
-	regexes.Lock()
-	if len(regexes.byText) >= maxRegexes {
-		clear(regexes.byText)
+	if regexCount.Add(1) > maxRegexes {
+		// Expressions made anew for each request would fill the store.
+		regexes.Clear()
+		regexCount.Store(1)
 	}
-	regexes.byText[key] = re
-	regexes.Unlock()
+	regexes.Store(key, re)
 	return re, nil
 }
 

@@ -74,7 +74,7 @@ func (t *Template) Execute(ctx context.Context, w io.Writer, vars Variables) err
 	}
 	e.release()
 	if err != nil {
-		return e.located(err)
+		return located(err)
 	}
 	return nil
 }
