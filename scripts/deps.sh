@@ -66,13 +66,16 @@ clients() {
 
 # Kafka's server, for the tests that start one.
 kafka() {
-  stamped kafka "$(cat test/kafka/broker/pom.xml)" && return
+  local want
+  want=$(cat test/kafka/broker/pom.xml; java -version 2>&1)
+  stamped kafka "$want" && return
   package mvn maven maven
   say "installing Apache Kafka into .deps/kafka"
   rm -rf .deps/kafka
   mvn -q -B -f test/kafka/broker/pom.xml "org.apache.maven.plugins:maven-dependency-plugin:$MAVEN_DEPENDENCY:copy-dependencies" \
     -DincludeScope=runtime -DoutputDirectory="$root/.deps/kafka"
-  stamp kafka "$(cat test/kafka/broker/pom.xml)"
+  go run ./test/kafka/broker/archive
+  stamp kafka "$want"
 }
 
 # OpenAPI documents of others (the OpenAPI Initiative's and ReadMe's, MIT).

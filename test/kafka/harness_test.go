@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -124,7 +125,7 @@ func (w *world) Call(ctx context.Context, arn string, payload []byte) (*function
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if throttled, ok := failure.(*function.ErrThrottled); ok {
+	if throttled, ok := errors.AsType[*function.ErrThrottled](failure); ok {
 		return nil, throttled
 	}
 	w.change(func() { w.events, w.raw = append(w.events, e), append(w.raw, slices.Clone(payload)) })

@@ -154,22 +154,22 @@ func explain(err error) error {
 	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.IllegalSaslState), errors.Is(err, kerr.UnsupportedSaslMechanism):
 		return fmt.Errorf("SASL authentication failed: %w", err)
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
-		return fmt.Errorf("Cluster failed to authorize Lambda: %w", err) //nolint:staticcheck // as AWS writes it
+		return fmt.Errorf("Cluster failed to authorize Lambda: %w", err)
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.InvalidTopicException):
 		return fmt.Errorf("the topic does not exist: %w", err)
 	case errors.Is(err, context.Canceled):
 		return err
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return fmt.Errorf("Lambda failed to authenticate server: %w", err) //nolint:staticcheck // as AWS writes it
+		return fmt.Errorf("Lambda failed to authenticate server: %w", err)
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return fmt.Errorf("Lambda failed to authenticate server: %w", err) //nolint:staticcheck // as AWS writes it
+		return fmt.Errorf("Lambda failed to authenticate server: %w", err)
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" && strings.Contains(err.Error(), "certificate") {
-		return fmt.Errorf("Server failed to authenticate Lambda: %w", err) //nolint:staticcheck // as AWS writes it
+		return fmt.Errorf("Server failed to authenticate Lambda: %w", err)
 	}
-	return fmt.Errorf("Connection error. Please check your event source connection configuration: %w", err) //nolint:staticcheck // as AWS writes it
+	return fmt.Errorf("Connection error. Please check your event source connection configuration: %w", err)
 }
 
 // lasting says whether an error will not pass by itself: somebody has to change a

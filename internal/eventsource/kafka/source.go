@@ -92,8 +92,12 @@ func (s *Source) Check(m *eventsource.Mapping) error {
 func checkDestination(m *eventsource.Mapping) error {
 	topic, isTopic := strings.CutPrefix(m.OnFailure, kafkaDestination)
 	switch {
-	case m.OnFailure == "", strings.HasPrefix(m.OnFailure, "arn:aws:sqs:"):
+	case m.OnFailure == "":
 		return nil
+	case strings.HasPrefix(m.OnFailure, "arn:"):
+		if parts := strings.Split(m.OnFailure, ":"); len(parts) == 6 && parts[2] == "sqs" {
+			return nil
+		}
 	case isTopic && topic == "":
 		return errors.New("the on-failure destination kafka:// names no topic")
 	case isTopic && topic == m.Topic.Name:
@@ -113,7 +117,7 @@ func (s *Source) brokers(m *eventsource.Mapping) ([]string, error) {
 	}
 	brokers := s.opts.MSK[m.EventSourceARN]
 	if len(brokers) == 0 {
-		return nil, fmt.Errorf("Paddock was not told where the cluster %s is: start it with --msk %[1]s=host:port", m.EventSourceARN) //nolint:staticcheck // a name begins it
+		return nil, fmt.Errorf("Paddock was not told where the cluster %s is: start it with --msk %[1]s=host:port", m.EventSourceARN)
 	}
 	return brokers, nil
 }
