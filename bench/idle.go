@@ -21,7 +21,7 @@ int main(void) { char c; while (read(3, &c, 1) == 1) if (write(1, &c, 1) != 1) r
 `
 
 // idle measures what frozen environments cost, and whether all still answer.
-func (b *bench) idle() error {
+func (b *bench) idle() (err error) {
 	const count = 500
 	dir := filepath.Join(b.dir, "idle")
 	code, scratch := filepath.Join(dir, "code"), filepath.Join(dir, "scratch")
@@ -35,7 +35,7 @@ func (b *bench) idle() error {
 	if err != nil {
 		return err
 	}
-	defer driver.Close()
+	defer func() { err = errors.Join(err, driver.Close()) }()
 	settle := driver.(interface{ Settle() }).Settle
 	settle()
 	before, err := used()

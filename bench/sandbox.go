@@ -24,7 +24,7 @@ int main(void) { return write(1, "x", 1) != 1; }
 // static C program in it: from what the driver keeps ready, from nothing, and with
 // crun, in turn. Each has a memory limit, and a network of its own; crun's leads
 // nowhere, has no seccomp filter, and no disk for /tmp.
-func (b *bench) sandboxes() error {
+func (b *bench) sandboxes() (err error) {
 	root := filepath.Join(b.dir, "sandbox", "rootfs")
 	for _, folder := range []string{"proc", "dev", "tmp", "sys"} {
 		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
@@ -54,7 +54,7 @@ func (b *bench) sandboxes() error {
 		if err != nil {
 			return err
 		}
-		defer driver.Close()
+		defer func() { err = errors.Join(err, driver.Close()) }()
 		runs[i].once = func(n int) (time.Duration, time.Duration, error) { return inDriver(driver, root, n) }
 	}
 	runs[2].once = func(n int) (start, whole time.Duration, err error) {

@@ -54,13 +54,7 @@ func (p *process) await() {
 // wait returns when the process has ended. It is reaped under the lock, so that
 // Signal never reaches a stranger with the same ID.
 func (p *process) wait() (status unix.WaitStatus, err error) {
-	for {
-		err = unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
+	if err := p.ended(); err != nil {
 		return 0, err
 	}
 	p.mu.Lock()
@@ -71,6 +65,43 @@ func (p *process) wait() (status unix.WaitStatus, err error) {
 		if !errors.Is(err, unix.EINTR) {
 			return status, err
 		}
+	}
+}
+
+// ended returns when the process has ended, without a thread that waits for it
+// where it can: hundreds of environments are idle at a time.
+func (p *process) ended() error {
+	fd, err := unix.PidfdOpen(p.pid, unix.PIDFD_NONBLOCK)
+	if err != nil { // out of descriptors, or Linux before 5.10
+		return awaitEnd(unix.P_PID, p.pid, 0)
+	}
+	file := os.NewFile(uintptr(fd), "pidfd") // the runtime's poller has it
+	defer file.Close()                       // nothing was written
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var waited error
+	err = conn.Read(func(fd uintptr) bool { // again when it can be read: at the end
+		waited = awaitEnd(unix.P_PIDFD, int(fd), unix.WNOHANG)
+		return !errors.Is(waited, unix.EAGAIN)
+	})
+	return errors.Join(err, waited)
+}
+
+// awaitEnd waits for the end of a child, which is not reaped. With WNOHANG it
+// returns EAGAIN while the child lives.
+func awaitEnd(kind, id, options int) error {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(kind, id, &info, unix.WEXITED|unix.WNOWAIT|options, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err == nil && options&unix.WNOHANG != 0 && info.Signo == 0:
+			return unix.EAGAIN
+		}
+		return err
 	}
 }
 

@@ -241,9 +241,14 @@ func testCPU(t *testing.T, driver sandbox.Driver) {
 	if limited > 120 {
 		t.Errorf("with a tenth of a processor, 400 ms of burning took %d ms of one", limited)
 	}
-	if free := burn(0); free < 2*limited {
-		t.Errorf("without a limit burning took %d ms of a processor, with a tenth %d", free, limited)
+	free := burn(0)
+	for range 10 { // others may keep the processors busy
+		if free >= 2*limited {
+			return
+		}
+		free = max(free, burn(0))
 	}
+	t.Errorf("without a limit burning took %d ms of a processor, with a tenth %d", free, limited)
 }
 
 func testOpenFiles(t *testing.T, driver sandbox.Driver) {

@@ -129,7 +129,7 @@ func testNothingIsLeft(t *testing.T, driver sandbox.Driver) {
 	round() // what is made once
 	settle()
 	before := held(t)
-	for range 50 {
+	for range 20 {
 		round()
 	}
 	settle()
