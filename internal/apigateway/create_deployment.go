@@ -50,7 +50,7 @@ func (s *Service) checkDeployable(d *restapi.Definition) error {
 		// An imported template was stored as the document had it.
 		for _, t := range templates {
 			if err := s.checkTemplates(t); err != nil {
-				return badRequest("Invalid deployment content specified. %s/%s: %s", r.Path, m.HTTPMethod, message(err))
+				return badRequest("Invalid deployment content specified. %s/%s: %s", r.Path, m.HTTPMethod, messageOf(err))
 			}
 		}
 	}

@@ -33,14 +33,3 @@ func isNotFound(err error) bool {
 	_, ok := errors.AsType[*api.NotFoundException](err)
 	return ok
 }
-
-// message is what an error of the model tells the client.
-func message(err error) string {
-	if m, ok := errors.AsType[interface {
-		error
-		ErrorMessage() string
-	}](err); ok {
-		return m.ErrorMessage()
-	}
-	return err.Error()
-}

@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"regexp"
@@ -40,7 +41,7 @@ func (s *Service) PutIntegration(ctx context.Context, in *api.PutIntegrationRequ
 		i.ContentHandling = string(*in.ContentHandling)
 	}
 	if in.TimeoutInMillis != nil {
-		i.TimeoutMillis = *in.TimeoutInMillis
+		i.TimeoutMillis = max(*in.TimeoutInMillis, 1) // 0 is what stands for the default
 	}
 	if text(in.CacheNamespace) != "" {
 		i.CacheNamespace = *in.CacheNamespace
@@ -90,8 +91,11 @@ const (
 	streamTimeoutMillis  = 900_000
 )
 
-// checkIntegration checks an integration of t's method.
+// checkIntegration checks an integration of t's method. What an imported one
+// left open gets its default.
 func (s *Service) checkIntegration(t target, i *restapi.Integration) error {
+	i.Passthrough = cmp.Or(i.Passthrough, passthroughNoMatch)
+	i.TimeoutMillis = cmp.Or(i.TimeoutMillis, defaultTimeoutMillis)
 	if i.Type != typeMock {
 		if i.HTTPMethod == "" {
 			return badRequest("Enumeration value for HttpMethod must be non-empty")
