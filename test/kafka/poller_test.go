@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -459,5 +460,30 @@ func TestTooOld(t *testing.T) {
 		if s := string(w.sent[i].record); !strings.Contains(s, `"RecordAgeExceeded"`) || !strings.Contains(s, offset) || !strings.Contains(s, `"responseContext":null`) {
 			t.Errorf("sent %s", s)
 		}
+	}
+}
+
+// TestTooLargeForTopic: what an on-failure topic does not take with its payload it
+// gets without; otherwise the partition would wait for ever.
+func TestTooLargeForTopic(t *testing.T) {
+	b := broker.Shared(t)
+	topic, dead, cl := b.Topic(t, 1), b.Topic(t, 1), b.Client(t)
+	large := make([]byte, 900<<10)
+	if _, err := rand.Read(large); err != nil { // what compresses well would be taken
+		t.Fatal(err)
+	}
+	produce(t, cl, topic, 0, string(large))
+	w := newWorld(t, func(context.Context, *event) (any, error) { return nil, errors.New("poison") })
+	m := mapping(b, topic)
+	m.Retries, m.OnFailure = 0, "kafka://"+dead
+	p := w.run(m, options(b))
+	waitCommitted(t, cl, m, 1)
+	p.stop()
+	fetches := b.Client(t, kgo.ConsumeTopics(dead)).PollFetches(t.Context())
+	if err := fetches.Err(); err != nil || fetches.NumRecords() != 1 {
+		t.Fatalf("%d records in the other topic, %v", fetches.NumRecords(), err)
+	}
+	if s := string(fetches.Records()[0].Value); !strings.Contains(s, `"RetriesExhausted"`) || !strings.Contains(s, `"recordInfo":{"offset":"0"`) || strings.Contains(s, `"payload"`) {
+		t.Errorf("%.500s", s)
 	}
 }

@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/paddock-run/paddock/internal/function"
@@ -166,14 +168,28 @@ func (w *worker) deliver(items []*item, f failure) (left []*item, err error) {
 		return nil, nil
 	}
 	for i, it := range items {
-		text, err := marshal(w.topicRecord(it, f))
-		if err != nil {
-			return items[i:], err
+		rec := w.topicRecord(it, f)
+		err := w.produce(topic, it.key, rec)
+		if errors.Is(err, kerr.MessageTooLarge) {
+			// In base64, and with what else there is to say, a record may be more
+			// than the topic takes. It is still where rec says.
+			w.log.Warn("a record is too large for the on-failure topic: only what is known of it is sent", "offset", it.offset, "topic", topic)
+			rec.Payload = nil
+			err = w.produce(topic, it.key, rec)
 		}
-		// Records of one key keep their order.
-		if err := w.r.cl.ProduceSync(w.ctx, &kgo.Record{Topic: topic, Key: it.key, Value: text}).FirstErr(); err != nil {
+		if err != nil {
 			return items[i:], err
 		}
 	}
 	return nil, nil
+}
+
+// produce sends a failure record to a topic. Those of records with the same key
+// keep their order.
+func (w *worker) produce(topic string, key []byte, rec *failureRecord) error {
+	text, err := marshal(rec)
+	if err != nil {
+		return err
+	}
+	return w.r.cl.ProduceSync(w.ctx, &kgo.Record{Topic: topic, Key: key, Value: text}).FirstErr()
 }

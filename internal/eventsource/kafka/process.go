@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -97,7 +98,13 @@ func (w *worker) attempt(g *group) (again []*group, ok bool) {
 	case err != nil:
 		// The function did not run: this is no failure of the records, and they
 		// are tried until they are too old.
-		w.failed(g, "a batch could not be given to the function", err)
+		switch {
+		case errors.Is(err, function.ErrShuttingDown): // it is over in a moment
+		case errors.As(err, new(*function.ErrThrottled)):
+			w.failed(slog.LevelDebug, g.items, err)
+		default:
+			w.failed(slog.LevelWarn, g.items, err)
+		}
 		if !w.wait(g.pause) {
 			return nil, false
 		}
@@ -117,7 +124,7 @@ func (w *worker) attempt(g *group) (again []*group, ok bool) {
 		return nil, true
 	}
 	whole := len(failed) == len(g.items) && err != nil
-	w.failed(&group{items: failed}, "the function failed with a batch", err)
+	w.failed(slog.LevelDebug, failed, err)
 	if whole && w.r.mapping.Bisect && len(g.items) > 1 {
 		// Splitting is no retry.
 		half := len(g.items) / 2
@@ -138,10 +145,11 @@ func (w *worker) attempt(g *group) (again []*group, ok bool) {
 	return []*group{g}, true
 }
 
-func (w *worker) failed(g *group, message string, err error) {
-	w.r.counts.failed.Add(float64(len(g.items)))
+// failed books records that the function has not done.
+func (w *worker) failed(level slog.Level, items []*item, err error) {
+	w.r.counts.failed.Add(float64(len(items)))
 	w.r.counts.invokeErrors.Add(1)
-	w.log.Warn(message, "records", len(g.items), "first", g.items[0].offset, "error", err)
+	w.log.Log(w.ctx, level, "the function has not done a batch", "records", len(items), "first", items[0].offset, "error", err)
 	w.r.processed(w, eventsource.CallFailed)
 }
 

@@ -72,6 +72,7 @@ func (p *poller) Run(polling, life context.Context) error {
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(p.opts.SessionTimeout), kgo.HeartbeatInterval(min(3*time.Second, p.opts.SessionTimeout/4)),
 		kgo.MetadataMaxAge(p.opts.Discovery), kgo.MetadataMinAge(min(250*time.Millisecond, p.opts.Discovery)), kgo.FetchMaxBytes(16<<20), kgo.FetchMaxWait(time.Second),
+		kgo.ProducerBatchMaxBytes(32<<20), // the on-failure topic's own limit is what counts
 		kgo.OnPartitionsAssigned(after(r.assigned)), kgo.OnPartitionsRevoked(after(r.revoked)), kgo.OnPartitionsLost(after(r.lost)),
 	)...)
 	if err != nil {
