@@ -135,11 +135,11 @@ func (s *starts) quiet() bool {
 // reserve takes memory for what is no environment yet, where there is some that
 // nobody waits for; release gives it back.
 func (s *starts) reserve(mb int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.limit == 0 {
 		return true
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if len(s.turns) > 0 || s.used+mb > s.limit {
 		return false
 	}
@@ -149,11 +149,11 @@ func (s *starts) reserve(mb int64) bool {
 
 // release gives back what reserve took.
 func (s *starts) release(mb int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.limit == 0 || mb == 0 {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.used -= mb
 	s.dispatch()
 }
@@ -308,11 +308,11 @@ func (s *starts) yields(c *concurrency) *start {
 
 // free takes back what an environment that is gone had.
 func (s *starts) free(e *environment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.limit == 0 {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if e.mb == 0 {
 		return
 	}
@@ -332,11 +332,11 @@ func (s *starts) free(e *environment) {
 
 // measured says what an environment really uses, in MB.
 func (s *starts) measured(e *environment, mb int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.limit == 0 {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if e.mb == 0 { // it is gone
 		return
 	}
