@@ -46,3 +46,20 @@ func TestTheTutorial(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// What boto3 sets up is called over HTTP: every kind of integration but Lambda's.
+func TestDataPlaneByBoto3(t *testing.T) {
+	root, err := daemon.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := need.Program(t, filepath.Join(root, ".deps", "python", "bin", "python"))
+	if err := exec.CommandContext(sdk.Context(t), python, "-c", "import boto3").Run(); err != nil {
+		need.Missing(t, "boto3 in .deps/python (make deps installs it)")
+	}
+	cmd := exec.CommandContext(sdk.Context(t), python, filepath.Join(root, "test", "rest", "data.py"))
+	cmd.Env = daemon.Shared(t).Env()
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "ok\n") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
