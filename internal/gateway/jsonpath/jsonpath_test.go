@@ -175,7 +175,7 @@ func TestBadPathsSayWhere(t *testing.T) {
 // A path that multiplies its work is stopped.
 func TestWorkIsBounded(t *testing.T) {
 	doc := "1"
-	for range 20 {
+	for range 16 {
 		doc = "[" + doc + "," + doc + "]"
 	}
 	if len(doc) > 8<<20 {

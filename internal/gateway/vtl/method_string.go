@@ -215,7 +215,7 @@ func (e *execution) stringMethodText(s, name, t string) (v Value, found bool, er
 		if err != nil {
 			return nil, true, err
 		}
-		return re.MatchString(s), true, e.work(len(s))
+		return re.MatchString(s), true, e.work(regexWork * len(s))
 	}
 	return nil, false, nil
 }

@@ -33,6 +33,9 @@ type regexKey struct {
 
 const maxRegexes = 512
 
+// regexWork is how much work it is to match a byte.
+const regexWork = 4
+
 // compileRegex compiles a Java regular expression; whole: it is to match all of a
 // text. Look-around, back references, possessive and atomic groups have no
 // equivalent here and are an error that says so.
@@ -241,7 +244,7 @@ func (e *execution) replaceRegex(s, pattern, with string, all bool) (Value, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := e.work(len(s) + 16); err != nil {
+	if err := e.work(regexWork*len(s) + 16); err != nil {
 		return nil, err
 	}
 	n := 1
@@ -323,7 +326,7 @@ func (e *execution) split(s, pattern string, limit int) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.work(len(s) + 16); err != nil {
+	if err := e.work(regexWork*len(s) + 16); err != nil {
 		return nil, err
 	}
 	l := &List{kind: fixedArray}
