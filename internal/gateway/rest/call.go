@@ -63,9 +63,12 @@ func (c *call) serve() {
 			c.trace = newTrace(c, level, c.settings[c.method.index].dataTrace)
 		}
 	}
-	out := c.answer()
-	c.respond(out)
+	whole := c.respond(c.answer())
 	c.record()
+	if !whole {
+		// The head has gone out: cutting the body off is all that tells the caller.
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func validMethod(name string) bool {
@@ -185,8 +188,8 @@ func (c *call) forbidden() {
 
 var jsonType = []string{"application/json"}
 
-// respond writes a response out.
-func (c *call) respond(out *response) {
+// respond writes a response out; whole is false where a stream broke off.
+func (c *call) respond(out *response) (whole bool) {
 	c.compress(out)
 	h := c.writer.Header()
 	for name, values := range out.header {
@@ -194,9 +197,9 @@ func (c *call) respond(out *response) {
 	}
 	c.status = out.status
 	if out.stream != nil {
-		c.responseLength = out.stream.send(c, out.status)
+		c.responseLength, whole = out.stream.send(c, out.status)
 		c.responseLatency = time.Since(c.start)
-		return
+		return whole
 	}
 	bodiless := out.status == http.StatusNoContent || out.status == http.StatusNotModified
 	if !bodiless {
@@ -210,6 +213,7 @@ func (c *call) respond(out *response) {
 		c.write(out.body)
 	}
 	c.responseLength, c.responseLatency = int64(len(out.body)), time.Since(c.start)
+	return true
 }
 
 func (c *call) write(body []byte) {

@@ -8,8 +8,8 @@ type responseType struct {
 	name    string
 	status  int
 	code    string // the X-Amzn-Errortype header
-	message string // nil is "null" on the wire
-	null    bool
+	message string
+	null    bool // there is no message: null on the wire
 }
 
 var (

@@ -52,7 +52,6 @@ type httpEndpoint struct {
 	linkTo   string // the ARN of a listener
 	insecure bool
 	timeout  time.Duration
-	greedy   map[string]bool
 }
 
 // endpoint is a URI, read.

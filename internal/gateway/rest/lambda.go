@@ -15,7 +15,7 @@ import (
 	"github.com/paddock-run/paddock/internal/restapi"
 )
 
-// lambdaFunctionOf is a function that an integration calls.
+// lambdaCall is a function that an integration calls.
 type lambdaCall struct {
 	arn     uri
 	timeout time.Duration

@@ -17,8 +17,9 @@ type stream struct {
 	done func() // after the last byte; may be nil
 }
 
-// send writes the head and the body out and returns how many bytes the body had.
-func (s *stream) send(c *call, status int) int64 {
+// send writes the head and the body out and returns how many bytes the body had,
+// and whether it came whole.
+func (s *stream) send(c *call, status int) (total int64, whole bool) {
 	defer func() {
 		_ = s.body.Close()
 		if s.done != nil {
@@ -27,30 +28,28 @@ func (s *stream) send(c *call, status int) int64 {
 	}()
 	c.writer.WriteHeader(status)
 	if c.HTTP.Method == http.MethodHead {
-		return 0
+		return 0, true
 	}
 	flush := http.NewResponseController(c.writer)
 	buffer := make([]byte, 16<<10)
-	var total int64
 	for {
 		n, err := s.body.Read(buffer)
 		if n > 0 {
 			if _, werr := c.writer.Write(buffer[:n]); werr != nil {
 				c.gateway.Logger.Debug("a client went away", "request", c.ID, "error", werr)
-				return total
+				return total, true
 			}
 			total += int64(n)
 			// A writer that cannot flush (in tests) has nothing to wait for.
 			_ = flush.Flush()
 		}
 		if errors.Is(err, io.EOF) {
-			return total
+			return total, true
 		}
 		if err != nil {
-			// The head has gone out: cutting the body off is all that tells the caller.
 			c.integrationError = err.Error()
 			c.gateway.Logger.Debug("a streamed response broke off", "request", c.ID, "error", err)
-			panic(http.ErrAbortHandler)
+			return total, false
 		}
 	}
 }
