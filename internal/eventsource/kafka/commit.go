@@ -52,7 +52,7 @@ func (c *committer) signal() {
 
 // maxAhead is how many times a worker's offset is marked before one of them has
 // to be committed: as many batches of a partition may come again.
-const maxAhead = 2
+const maxAhead = 5
 
 // caughtUp waits until no more than maxAhead batches of a worker would come again
 // with its next one; false: it is to stop.
