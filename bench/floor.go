@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -113,7 +114,9 @@ func serveFloor(address, function string, processes int) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		_ = server.Shutdown(context.Background())
 	}()
-	<-ended
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return nil
 }
 

@@ -22,7 +22,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds of each comparison")
 	length := flag.Duration("length", 3*time.Second, "of one measurement under load")
 	sandbox := flag.String("sandbox", "auto", "Paddock's --sandbox")
-	only := flag.String("only", "", "measure only this: start, warm, throughput, cold, burst, layers, sandbox or control")
+	only := flag.String("only", "", "measure only this: start, warm, throughput, thaw, cold, burst, layers, sandbox or control")
 	floor := flag.String("floor", "", "be the server of the floor at this address (bench starts it itself)")
 	floorFunction := flag.String("floor-function", "", "the program that the floor's server runs")
 	floorProcesses := flag.Int("floor-processes", 1, "how many of it")
@@ -61,7 +61,7 @@ func run(paddock, sandbox, only string, rounds int, length time.Duration) error 
 	for _, m := range []struct {
 		name string
 		run  func() error
-	}{{"start", b.start}, {"warm", b.warm}, {"throughput", b.throughput}, {"cold", b.cold}, {"burst", b.burst}, {"layers", b.layers}, {"sandbox", b.sandboxes}, {"control", b.control}} {
+	}{{"start", b.start}, {"warm", b.warm}, {"throughput", b.throughput}, {"thaw", b.thaw}, {"cold", b.cold}, {"burst", b.burst}, {"layers", b.layers}, {"sandbox", b.sandboxes}, {"control", b.control}} {
 		if only != "" && only != m.name {
 			continue
 		}
@@ -71,7 +71,7 @@ func run(paddock, sandbox, only string, rounds int, length time.Duration) error 
 		}
 	}
 	if !measured {
-		return fmt.Errorf("-only %s: there is start, warm, throughput, cold, burst, layers, sandbox and control", only)
+		return fmt.Errorf("-only %s: there is start, warm, throughput, thaw, cold, burst, layers, sandbox and control", only)
 	}
 	return nil
 }

@@ -91,24 +91,56 @@ func (b *bench) throughput() error {
 	return b.overHTTP(echoes)
 }
 
-func (b *bench) inProcess(echoes []echoing) (err error) {
+// invoker is Paddock's scheduler within this process.
+func (b *bench) invoker(change func(*invoke.Options)) (i *invoke.Invoker, stop func() error, err error) {
 	driver, err := b.driver()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, driver.Close()) }()
 	rts, err := runtimes.New(runtimes.Options{Dir: filepath.Join(b.dir, "runtimes")})
+	if err != nil {
+		return nil, nil, errors.Join(err, driver.Close())
+	}
+	opts := invoke.Options{
+		Driver: driver, Runtimes: rts, Logs: noLogs{}, NoCPUQuota: true, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}
+	if change != nil {
+		change(&opts)
+	}
+	i = invoke.New(opts)
+	return i, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		return errors.Join(i.Close(ctx), driver.Close())
+	}, nil
+}
+
+// version is the function as the scheduler knows it.
+func (e *echoing) version(dir string) (*function.Version, error) {
+	dir, err := e.place(dir)
+	return &function.Version{
+		Account: "000000000000", Region: "us-east-1", Name: e.runtime, Version: "$LATEST", RevisionID: "1",
+		ARN:     "arn:aws:lambda:us-east-1:000000000000:function:" + e.runtime,
+		Runtime: e.runtime, Handler: e.handler, CodeDir: dir, Timeout: time.Minute, MemoryMB: 512, EphemeralMB: 512,
+		LogGroup: "/aws/lambda/" + e.runtime, LogFormat: "Text",
+	}, err
+}
+
+// call invokes a function once.
+func call(i *invoke.Invoker, v *function.Version, body []byte) error {
+	res, err := i.Invoke(context.Background(), &function.Invocation{Version: v, RequestID: "8476a536-e9f4-11e8-9739-2dfe598c3fcd", Payload: body})
+	if err == nil && res.FunctionError != "" {
+		err = fmt.Errorf("%s: %s", v.Name, res.Payload)
+	}
+	return err
+}
+
+func (b *bench) inProcess(echoes []echoing) (err error) {
+	invoker, stop, err := b.invoker(nil)
 	if err != nil {
 		return err
 	}
-	invoker := invoke.New(invoke.Options{
-		Driver: driver, Runtimes: rts, Logs: noLogs{}, NoCPUQuota: true, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	})
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		err = errors.Join(err, invoker.Close(ctx))
-	}()
+	defer func() { err = errors.Join(err, stop()) }()
 	bare, err := startFloor(b.function, loadEnvironments)
 	if err != nil {
 		return err
@@ -124,23 +156,11 @@ func (b *bench) inProcess(echoes []echoing) (err error) {
 	}
 	sides := []*side{{name: "floor: net/http long poll, 4 processes (Go)", call: func() error { bare.invoke(body); return nil }}}
 	for _, e := range echoes {
-		dir, err := e.place(b.dir)
+		v, err := e.version(b.dir)
 		if err != nil {
 			return err
 		}
-		v := &function.Version{
-			Account: "000000000000", Region: "us-east-1", Name: e.runtime, Version: "$LATEST", RevisionID: "1",
-			ARN:     "arn:aws:lambda:us-east-1:000000000000:function:" + e.runtime,
-			Runtime: e.runtime, Handler: e.handler, CodeDir: dir, Timeout: time.Minute, MemoryMB: 512, EphemeralMB: 512,
-			LogGroup: "/aws/lambda/" + e.runtime, LogFormat: "Text",
-		}
-		sides = append(sides, &side{name: "Paddock: " + e.name, call: func() error {
-			res, err := invoker.Invoke(context.Background(), &function.Invocation{Version: v, RequestID: "8476a536-e9f4-11e8-9739-2dfe598c3fcd", Payload: body})
-			if err == nil && res.FunctionError != "" {
-				err = fmt.Errorf("%s: %s", v.Name, res.Payload)
-			}
-			return err
-		}})
+		sides = append(sides, &side{name: "Paddock: " + e.name, call: func() error { return call(invoker, v, body) }})
 	}
 	for range b.rounds {
 		for _, s := range sides {
@@ -155,7 +175,7 @@ func (b *bench) inProcess(echoes []echoing) (err error) {
 			s.p50 = append(s.p50, median(took))
 		}
 	}
-	fmt.Printf("\n| invocations, 16 callers, 4 environments, in process, without CPU quotas (%s) | a second | p50 with its wait |\n|---|---|---|\n", driver.Name())
+	fmt.Printf("\n| invocations, 16 callers, 4 environments, in process, without CPU quotas (%s) | a second | p50 with its wait |\n|---|---|---|\n", b.sandbox)
 	for _, s := range sides {
 		fmt.Printf("| %s | %.0f | %s |\n", s.name, median(s.all), ms(median(s.p50)))
 	}
@@ -224,12 +244,12 @@ func (b *bench) overHTTP(echoes []echoing) error {
 	body := []byte(`{"name":"bench"}`)
 	for range b.rounds {
 		for _, s := range sides {
-			call := func() error { return once(client, http.StatusOK, http.MethodPost, s.url, body) }
-			if err := closedLoop(50*time.Millisecond, call, nil); err != nil {
+			ask := func() error { return once(client, http.StatusOK, http.MethodPost, s.url, body) }
+			if err := closedLoop(50*time.Millisecond, ask, nil); err != nil {
 				return err
 			}
 			var took []time.Duration
-			if err := closedLoop(b.length, call, &took); err != nil {
+			if err := closedLoop(b.length, ask, &took); err != nil {
 				return err
 			}
 			slices.Sort(took)
