@@ -23,6 +23,7 @@ import (
 	"github.com/paddock-run/paddock/internal/codestore"
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/eventsource"
+	"github.com/paddock-run/paddock/internal/eventsource/kafka"
 	"github.com/paddock-run/paddock/internal/gateway/rest"
 	"github.com/paddock-run/paddock/internal/invoke"
 	"github.com/paddock-run/paddock/internal/lambda"
@@ -54,8 +55,14 @@ type Config struct {
 	Insecure       bool              // listen beyond loopback without AccessKeys
 	AllowedHosts   []string
 	AllowedOrigins []string
-	AllowReset     bool // serve POST /_paddock/reset
-	ShowLogs       bool // print what functions log
+	// MSK are the brokers (host:port) of Amazon MSK clusters, by the ARNs that event
+	// source mappings name; PlaintextSASL are brokers that are given passwords
+	// without TLS.
+	MSK           map[string][]string
+	PlaintextSASL []string
+
+	AllowReset bool // serve POST /_paddock/reset
+	ShowLogs   bool // print what functions log
 
 	Grace  time.Duration // how long a stop waits for running requests
 	Out    io.Writer     // for people
@@ -124,6 +131,7 @@ type daemon struct {
 	rest     *apigateway.Service
 	data     *rest.Gateway // of REST APIs
 	sqs      *sqs.Service
+	kafka    *kafka.Source
 	pollers  *eventsource.Supervisor
 	edge     *edge.Edge
 }
@@ -162,6 +170,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		},
 		Logger: d.log,
 	})
+	d.kafka = kafka.NewSource(kafka.Options{MSK: cfg.MSK, PlaintextSASL: cfg.PlaintextSASL})
 	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Invoker: d.invoker, Capacity: d.invoker, Sources: eventSources{d}, Concurrency: cfg.Concurrency, Logger: d.log}); err != nil {
 		return err
 	}

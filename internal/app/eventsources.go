@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,7 +15,9 @@ import (
 func (d *daemon) superviseEventSources(polling context.Context) {
 	d.pollers = eventsource.NewSupervisor(polling, eventsource.Options{
 		Sources: map[eventsource.Kind]eventsource.Source{
-			eventsource.SQS: eventsqs.Source{Queues: d.sqs.Consumer()},
+			eventsource.SQS:   eventsqs.Source{Queues: d.sqs.Consumer()},
+			eventsource.Kafka: d.kafka,
+			eventsource.MSK:   d.kafka,
 		},
 		Functions:    d.lambda,
 		Destinations: destinations{d},
@@ -41,10 +42,10 @@ func (e eventSources) QueueVisibility(arn string) (time.Duration, bool) {
 }
 
 func (e eventSources) Check(m *eventsource.Mapping) error {
-	if m.Kind != eventsource.SQS {
-		return errors.New("Paddock does not support Apache Kafka as an event source yet.")
+	if m.Kind == eventsource.SQS {
+		return nil
 	}
-	return nil
+	return e.kafka.Check(m)
 }
 
 // destinations takes records of what pollers gave up.
