@@ -132,7 +132,7 @@ type fn struct {
 func (f *fn) Call(_ context.Context, arn string, payload []byte) (*function.Result, error) {
 	var event struct{ Records []struct{ Body string } }
 	if err := json.Unmarshal(payload, &event); err != nil || arn != "the function" {
-		return nil, fmt.Errorf("%s got %s: %v", arn, payload, err)
+		return nil, fmt.Errorf("%s got %s: %w", arn, payload, err)
 	}
 	var bodies []string
 	for _, r := range event.Records {
