@@ -269,3 +269,48 @@ func TestLinkEndsBeforeItStarted(t *testing.T) {
 	}
 	l.Close()
 }
+
+// ignored is a Handler that takes what comes.
+type ignored struct{}
+
+func (ignored) Next()            {}
+func (ignored) InitError(*Error) {}
+func (ignored) Answer(a *Answer) {
+	if a.Stream != nil {
+		go func() { _, _ = io.Copy(io.Discard, a.Stream) }()
+	}
+}
+func (ignored) AnswerEnd(*Error) {}
+
+// FuzzLink sends a Link what no bootstrap would.
+func FuzzLink(f *testing.F) {
+	for _, seed := range [][]byte{
+		frameOf('R', "", ""), frameOf('N', "", ""), append(frameOf('N', "", ""), frameOf('A', "1\n", "x")...),
+		append(append(frameOf('N', "", ""), frameOf('S', "1\nx", "")...), frameOf('Z', "Runtime.X", "{}")...),
+		frameOf('I', "x", "{}"), []byte("N\xff\xff\xff\xff\xff\xff\xff"), []byte("GET / HTTP/1.1\r\n\r\n"),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Serve(ln, ignored{})
+		defer s.Close()
+		ours, theirs := net.Pipe()
+		s.ServeFrames(newLink(ours))
+		go func() { _, _ = io.Copy(io.Discard, theirs) }()
+		half := len(sent) / 2
+		_, _ = theirs.Write(sent[:half]) // it may have hung up already
+		_ = s.Send(&Event{RequestID: "1", Payload: []byte("{}")})
+		_, _ = theirs.Write(sent[half:])
+		_ = theirs.Close()
+		s.Settle(10 * time.Second)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.conns) != 0 {
+			t.Error("it still waits for something")
+		}
+	})
+}
