@@ -2,7 +2,8 @@
 // from namespaces, cgroups, a seccomp filter and a read-only file system with a
 // handful of system calls, without a container engine.
 //
-// It needs root for now, Linux 5.12 or later, and amd64 or arm64.
+// It needs Linux 5.12 or later, on amd64 or arm64, and root, or with less a user
+// namespace: see Rootless.
 package linux
 
 // Network is what an environment's processes can reach.
