@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -54,6 +55,9 @@ type serve struct {
 	AllowOrigin []string          `env:"PADDOCK_ALLOW_ORIGINS" placeholder:"ORIGIN" help:"Another origin whose pages may use the APIs; repeat for more."`
 	AllowReset  bool              `env:"PADDOCK_ALLOW_RESET" help:"Let POST /_paddock/reset empty everything."`
 
+	MSK           map[string]string `name:"msk" env:"PADDOCK_MSK" mapsep:";" placeholder:"ARN=HOST:PORT,…" help:"Brokers of an Amazon MSK cluster that event source mappings name by its ARN; repeat for more."`
+	PlaintextSASL []string          `name:"plaintext-sasl" env:"PADDOCK_PLAINTEXT_SASL" placeholder:"HOST:PORT" help:"A Kafka broker that is given passwords without TLS, for tests; repeat for more."`
+
 	ShowLogs bool          `env:"PADDOCK_SHOW_LOGS" help:"Print what functions log."`
 	LogLevel slog.Level    `default:"INFO" env:"PADDOCK_LOG_LEVEL" help:"DEBUG, INFO, WARN or ERROR (default: ${default})."`
 	LogJSON  bool          `name:"log-json" env:"PADDOCK_LOG_JSON" help:"Write Paddock's own log as JSON."`
@@ -72,11 +76,16 @@ func (s *serve) Run() error {
 	if s.LogJSON {
 		handler = slog.NewJSONHandler(os.Stderr, options)
 	}
+	clusters := map[string][]string{}
+	for arn, brokers := range s.MSK {
+		clusters[arn] = strings.Split(brokers, ",")
+	}
 	return app.Run(ctx, app.Config{
 		Data: s.Data, Listen: s.Listen, Account: s.Account, Region: s.Region, Version: version,
 		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, Memory: s.Memory, IdleExpiry: s.IdleExpiry,
 		NoCPUQuota: !s.CPUQuota,
 		AccessKeys: s.AccessKey, Insecure: s.Insecure, AllowedHosts: s.AllowHost, AllowedOrigins: s.AllowOrigin,
+		MSK: clusters, PlaintextSASL: s.PlaintextSASL,
 		AllowReset: s.AllowReset, ShowLogs: s.ShowLogs, Grace: s.Grace,
 		Out: os.Stdout, Logger: slog.New(handler),
 	})
