@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -247,7 +248,7 @@ func (s *Service) checkDefinition(a *apiState) []string {
 	var out []string
 	note := func(err error, format string, args ...any) {
 		if err != nil {
-			out = append(out, badRequest(format+": %s", append(args, messageOf(err))...).(*api.BadRequestException).ErrorMessage())
+			out = append(out, fmt.Sprintf(format, args...)+": "+messageOf(err))
 		}
 	}
 	policy, err := checkPolicy(d.Policy)

@@ -37,6 +37,9 @@ func (c cursor) child(key string) cursor {
 	if !ok && v != nil {
 		c.wrong(key, "object")
 	}
+	if !c.r.spend(memberCost) {
+		o = nil
+	}
 	return cursor{object: o, r: c.r, at: c.below(key)}
 }
 
@@ -62,6 +65,9 @@ func (c cursor) text(key string) string {
 	case nil:
 		return ""
 	case string:
+		if !c.r.spend(memberCost + len(v)) {
+			return ""
+		}
 		return v
 	case number:
 		return string(v)
@@ -115,6 +121,9 @@ func (c cursor) list(key string) []any {
 	l, ok := v.([]any)
 	if !ok && v != nil {
 		c.wrong(key, "array")
+	}
+	if !c.r.spend(memberCost * len(l)) {
+		return nil
 	}
 	return l
 }

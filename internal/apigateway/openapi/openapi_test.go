@@ -363,6 +363,19 @@ func TestYAMLBombIsRefused(t *testing.T) {
 	}
 }
 
+// A few bytes of references stand for as many copies of what they name.
+func TestReferencesDoNotMultiply(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(head + `"big":{"get":{"description":"` + strings.Repeat("x", 1<<20) + `"}},"paths":{"/a":{"$ref":"#/big"}`)
+	for i := range 1000 {
+		fmt.Fprintf(&b, `,"/b%d":{"$ref":"#/big"}`, i)
+	}
+	b.WriteString("}}")
+	if _, err := Read([]byte(b.String()), ReadOptions{NewID: ids()}); err == nil || !strings.Contains(err.Error(), "too large once its references are followed") {
+		t.Errorf("error %.200v", err)
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	d := mustRead(t, head+`"paths":{"/a":{"get":{
 		"parameters":[{"name":"f","in":"formData"}],

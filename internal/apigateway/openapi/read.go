@@ -17,6 +17,9 @@ type reader struct {
 	doc  *Document
 	def  *restapi.Definition
 	errs []string
+	// spent is what was read so far, in bytes: what references name counts each
+	// time that it is read.
+	spent int
 
 	schemes    map[string]scheme
 	validators map[string]string // name to ID
@@ -70,6 +73,44 @@ func (r *reader) fail(format string, args ...any) {
 	if len(r.errs) < maxMessages && !slices.Contains(r.errs, m) {
 		r.errs = append(r.errs, m)
 	}
+}
+
+// What a document may come to, in bytes, once its references are followed; and
+// what a member counts besides its text.
+const (
+	maxSpent   = 64 << 20
+	memberCost = 32
+)
+
+// spend counts what is read. Beyond maxSpent it fails the document, once, and
+// reads nothing more.
+func (r *reader) spend(n int) bool {
+	if r.spent > maxSpent {
+		return false
+	}
+	if r.spent += n; r.spent > maxSpent {
+		r.errs = append(r.errs, "The document is too large once its references are followed")
+		return false
+	}
+	return true
+}
+
+// cost is what a tree counts that is copied as it is.
+func cost(v any) int {
+	n := memberCost
+	switch v := v.(type) {
+	case string:
+		n += len(v)
+	case []any:
+		for _, e := range v {
+			n += cost(e)
+		}
+	case *object:
+		for _, k := range v.keys {
+			n += len(k) + cost(v.values[k])
+		}
+	}
+	return n
 }
 
 // read reads everything, in the order in which one thing names another.

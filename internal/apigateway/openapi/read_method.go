@@ -41,7 +41,7 @@ func (r *reader) method(resource *restapi.Resource, name string, item, op cursor
 func (r *reader) describe(l Location, c cursor, members ...string) {
 	properties := newObject()
 	for _, k := range members {
-		if v := c.get(k); v != nil && v != "" {
+		if v := c.get(k); v != nil && v != "" && r.spend(cost(v)) {
 			properties.set(k, v)
 		}
 	}

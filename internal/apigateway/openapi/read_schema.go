@@ -87,7 +87,7 @@ type conversion struct {
 
 func (c *conversion) convert(v any) any {
 	schema, ok := v.(*object)
-	if !ok {
+	if !ok || !c.r.spend(memberCost*(1+schema.len())) {
 		return v
 	}
 	if ref, ok := schema.get("$ref").(string); ok {
@@ -106,7 +106,7 @@ func (c *conversion) convert(v any) any {
 		default:
 			if slices.Contains(ignoredKeywords, k) {
 				c.ignored = append(c.ignored, k)
-			} else if !strings.HasPrefix(k, "x-") {
+			} else if !strings.HasPrefix(k, "x-") && c.r.spend(cost(v)) {
 				out.set(k, copyTree(v))
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -33,13 +32,6 @@ func (o *object) set(key string, v any) *object {
 	}
 	o.values[key] = v
 	return o
-}
-
-func (o *object) delete(key string) {
-	if _, there := o.values[key]; there {
-		delete(o.values, key)
-		o.keys = slices.DeleteFunc(o.keys, func(k string) bool { return k == key })
-	}
 }
 
 func (o *object) get(key string) any {
@@ -288,27 +280,6 @@ func jsonNumber(n number) any {
 		}
 	}
 	return string(n)
-}
-
-// equal says whether two trees say the same, the order of members aside.
-func equal(a, b any) bool {
-	switch a := a.(type) {
-	case *object:
-		b, ok := b.(*object)
-		if !ok || a.len() != b.len() {
-			return false
-		}
-		for _, k := range a.keys {
-			if !b.has(k) || !equal(a.values[k], b.values[k]) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		b, ok := b.([]any)
-		return ok && slices.EqualFunc(a, b, equal)
-	}
-	return a == b
 }
 
 // copyTree copies a tree, so that it can be changed.
