@@ -60,6 +60,9 @@ type Config struct {
 	// without TLS.
 	MSK           map[string][]string
 	PlaintextSASL []string
+	// Secrets are files that stand for secrets of Secrets Manager, by their ARNs:
+	// what a file holds is the secret's string, read whenever it is needed.
+	Secrets map[string]string
 
 	AllowReset bool // serve POST /_paddock/reset
 	ShowLogs   bool // print what functions log
@@ -132,12 +135,16 @@ type daemon struct {
 	data     *rest.Gateway // of REST APIs
 	sqs      *sqs.Service
 	kafka    *kafka.Source
+	secrets  fileSecrets
 	pollers  *eventsource.Supervisor
 	edge     *edge.Edge
 }
 
 func (d *daemon) build(ctx context.Context) (err error) {
 	cfg := &d.cfg
+	if d.secrets, err = newFileSecrets(cfg.Secrets); err != nil {
+		return err
+	}
 	if d.driver, d.why, err = chooseDriver(ctx, cfg); err != nil {
 		return err
 	}

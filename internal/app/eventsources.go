@@ -21,7 +21,7 @@ func (d *daemon) superviseEventSources(polling context.Context) {
 		},
 		Functions:    d.lambda,
 		Destinations: destinations{d},
-		Secrets:      noSecrets{},
+		Secrets:      d.secrets,
 		Logger:       d.log,
 	})
 	d.lambda.Poll(d.pollers)
@@ -56,11 +56,4 @@ func (t destinations) Deliver(ctx context.Context, _ *eventsource.Mapping, desti
 		return fmt.Errorf("%s is no queue", destination)
 	}
 	return t.sqs.Consumer().Deliver(ctx, destination, string(record))
-}
-
-// noSecrets stands for Secrets Manager, which there is none of yet.
-type noSecrets struct{}
-
-func (noSecrets) Secret(context.Context, string, string, string) (string, error) {
-	return "", eventsource.ErrNoSecret
 }

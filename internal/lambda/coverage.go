@@ -225,7 +225,7 @@ var Settings = []coverage.Setting{
 	},
 	{
 		Operation: mapping, Setting: "SourceAccessConfigurations", Status: coverage.Works,
-		Note: "VPC_SUBNET and VPC_SECURITY_GROUP are kept and have no effect.",
+		Note: "The secrets are files that Paddock was told of (--secret ARN=FILE). VPC_SUBNET and VPC_SECURITY_GROUP are kept and have no effect.",
 	},
 	{
 		Operation: mapping, Setting: "LoggingConfig", Status: coverage.StoredOnly,
