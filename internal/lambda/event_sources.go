@@ -246,11 +246,17 @@ func (s *Service) Call(ctx context.Context, functionARN string, payload []byte) 
 	if err != nil {
 		return nil, err
 	}
-	res, err := s.opts.Invoker.Invoke(ctx, &function.Invocation{Version: fn, RequestID: newRevisionID(), InvokedARN: invoked, Payload: payload})
+	id := newRevisionID()
+	res, err := s.opts.Invoker.Invoke(ctx, &function.Invocation{Version: fn, RequestID: id, InvokedARN: invoked, Payload: payload})
 	if errors.Is(err, function.ErrResponseTooLarge) {
-		return tooLargeResult(), nil
+		res, err = tooLargeResult(), nil
 	}
-	return res, err
+	if err != nil {
+		return nil, err
+	}
+	named := *res // what the invoker hands out may be shared
+	named.RequestID, named.ExecutedVersion = id, fn.Version
+	return &named, nil
 }
 
 // maxSettling is how long an operation waits for a mapping on its way from one

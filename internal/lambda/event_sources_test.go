@@ -406,3 +406,37 @@ func TestListEventSourceMappings(t *testing.T) {
 		t.Errorf("after the reset: %s", got)
 	}
 }
+
+// Who calls a function by its ARN alone learns which version ran, and as which
+// request.
+func TestCallSaysWhatRan(t *testing.T) {
+	w := newWorld(t)
+	w.create("f")
+	published, err := w.PublishVersion(ctx(), &api.PublishVersionRequest{FunctionName: new("f")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.CreateAlias(ctx(), &api.CreateAliasRequest{FunctionName: new("f"), Name: new("live"), FunctionVersion: published.Version}); err != nil {
+		t.Fatal(err)
+	}
+	shared := &function.Result{FunctionError: "Unhandled", Payload: []byte("{}")}
+	for _, c := range []struct {
+		qualifier, version string
+		err                error
+	}{
+		{"", "$LATEST", nil}, {":live", "1", nil}, {":1", "1", nil}, {":live", "1", function.ErrResponseTooLarge},
+	} {
+		w.invoker.result, w.invoker.err = shared, c.err
+		res, err := w.Call(ctx(), arnBase+"f"+c.qualifier, []byte("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		inv := w.invoker.last()
+		if res.ExecutedVersion != c.version || res.RequestID != inv.RequestID || res.RequestID == "" || res.FunctionError != "Unhandled" {
+			t.Errorf("f%s ran as request %q: %+v", c.qualifier, inv.RequestID, res)
+		}
+	}
+	if shared.RequestID != "" {
+		t.Error("the invoker's own result was changed")
+	}
+}
