@@ -19,7 +19,7 @@ const module = "github.com/paddock-run/paddock"
 // leaves import nothing of ours but other leaves.
 var leaves = []string{
 	"internal/archive", "internal/arn", "internal/awserr", "internal/coverage", "internal/eventsource",
-	"internal/function", "internal/httpapi", "internal/identity", "internal/metrics", "internal/rawhead", "internal/restapi", "internal/wire/schema",
+	"internal/function", "internal/httpapi", "internal/identity", "internal/metrics", "internal/policy", "internal/rawhead", "internal/restapi", "internal/wire/schema",
 }
 
 // services implement one AWS service each over their generated API.
@@ -44,8 +44,10 @@ func rules() []rule {
 		{folder: "internal/codestore", may: append([]string{"=internal/store"}, leaves...)},
 		{folder: "internal/runtimes", may: append([]string{"=internal/sandbox"}, leaves...)},
 		{folder: "internal/runtimeapi", may: leaves},
-		{folder: "internal/invoke", may: append([]string{"internal/runtimeapi", "=internal/runtimes", "=internal/sandbox"}, leaves...)},
+		{folder: "internal/invoke", may: append([]string{"internal/runtimeapi", "=internal/runtimes", "=internal/sandbox", "=internal/store"}, leaves...)},
 		{folder: "internal/gateway", may: append([]string{"internal/gateway"}, leaves...)},
+		{folder: "internal/gateway/authorizer", may: append([]string{"internal/gateway", "internal/wire/sigv4"}, leaves...)},
+		{folder: "internal/gateway/limits", may: append([]string{"internal/gateway/rest", "=internal/store", "internal/store/snapshot"}, leaves...)},
 		{folder: "internal/eventsource/kafka", may: leaves},
 		{folder: "internal/eventsource/sqs", may: leaves},
 		{folder: "internal/edge", may: append([]string{"internal/wire/sigv4"}, leaves...)},
