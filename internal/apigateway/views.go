@@ -105,6 +105,13 @@ func (s *Service) APIKey(account, region, value string) *restapi.Key {
 	return c.key
 }
 
+// KeyChanges counts the changes of keys and plans: as long as it stays, APIKey and
+// Plan return what they returned.
+func (s *Service) KeyChanges() uint64 {
+	v := s.views
+	return v.values.Changes() + v.keys.Changes() + v.plans.Changes()
+}
+
 // Plan returns a usage plan, or nil. It answers from memory.
 func (s *Service) Plan(account, region, id string) *restapi.Plan {
 	p, _ := s.views.plans.Get(keyPrefix + plansKind + "/" + account + "/" + region + "/" + id)

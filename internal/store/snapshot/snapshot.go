@@ -10,6 +10,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/store"
@@ -21,6 +22,8 @@ const faultPause = time.Second
 // Map holds one compiled value per key. It is safe for concurrent use.
 type Map[T any] struct {
 	compile func(store.Document) (T, error)
+
+	changes atomic.Uint64
 
 	mu      sync.RWMutex
 	entries map[string]entry[T]
@@ -97,6 +100,7 @@ func (m *Map[T]) Apply(d store.Document) error {
 	defer m.mu.Unlock()
 	if m.entries[d.Key].revision < d.Revision {
 		m.entries[d.Key] = e
+		m.changes.Add(1)
 	}
 	return nil
 }
@@ -113,6 +117,10 @@ func (m *Map[T]) follow(d store.Document) error {
 	}
 	return nil
 }
+
+// Changes counts the changes there were: as long as it stays, so does what Get
+// returns. Ask for it before Get to keep what Get returned.
+func (m *Map[T]) Changes() uint64 { return m.changes.Load() }
 
 // Values yields every value there is, in no order, as of the call.
 func (m *Map[T]) Values() iter.Seq[T] {
