@@ -46,8 +46,12 @@ type serve struct {
 	Concurrency  int           `default:"1000" env:"PADDOCK_CONCURRENCY" help:"Invocations of an account that run at a time in a region (default: ${default})."`
 	Memory       string        `default:"80%" env:"PADDOCK_MEMORY" placeholder:"SIZE" help:"Memory of all functions together: a share of this machine's such as 80%, a size such as 16GiB or 512MiB, or 0 for no limit (default: ${default})."`
 	IdleExpiry   time.Duration `default:"10m" env:"PADDOCK_IDLE_EXPIRY" help:"How long an environment is kept without work (default: ${default})."`
+	Zygotes      int           `default:"-1" env:"PADDOCK_ZYGOTES" placeholder:"N" help:"Environments in which an interpreter has started before a function needs it: at most N, 0 for none, -1 for twice the processors, at least 4 (default: ${default})."`
 
 	CPUQuota bool `name:"cpu-quota" default:"true" negatable:"" env:"PADDOCK_CPU_QUOTA" help:"Limit functions to a share of the processors in proportion to their memory, as Lambda does (default: on)."`
+
+	APIRate  float64 `name:"api-rate" default:"10000" env:"PADDOCK_API_RATE" help:"Requests a second that an account's REST APIs take in a region (default: ${default})."`
+	APIBurst int32   `name:"api-burst" default:"5000" env:"PADDOCK_API_BURST" help:"Requests that they take at once (default: ${default})."`
 
 	AccessKey   map[string]string `env:"PADDOCK_ACCESS_KEYS" mapsep:"," placeholder:"ID=SECRET" help:"Require requests to be signed with this key; repeat for more."`
 	Insecure    bool              `env:"PADDOCK_INSECURE" help:"Serve other machines without authentication."`
@@ -83,8 +87,8 @@ func (s *serve) Run() error {
 	}
 	return app.Run(ctx, app.Config{
 		Data: s.Data, Listen: s.Listen, Account: s.Account, Region: s.Region, Version: version,
-		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, Memory: s.Memory, IdleExpiry: s.IdleExpiry,
-		NoCPUQuota: !s.CPUQuota,
+		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, Memory: s.Memory, IdleExpiry: s.IdleExpiry, Zygotes: s.Zygotes,
+		NoCPUQuota: !s.CPUQuota, APIRate: s.APIRate, APIBurst: s.APIBurst,
 		AccessKeys: s.AccessKey, Insecure: s.Insecure, AllowedHosts: s.AllowHost, AllowedOrigins: s.AllowOrigin,
 		MSK: clusters, PlaintextSASL: s.PlaintextSASL, Secrets: s.Secret,
 		AllowReset: s.AllowReset, ShowLogs: s.ShowLogs, Grace: s.Grace,

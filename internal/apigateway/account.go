@@ -11,7 +11,8 @@ import (
 	"github.com/paddock-run/paddock/internal/store"
 )
 
-// The limits that an account's APIs share: requests a second and at once.
+// The limits that an account's APIs share, unless the operator says otherwise:
+// requests a second and at once.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 const (
 	accountRate  float64 = 10_000
@@ -38,7 +39,7 @@ func (s *Service) GetAccount(ctx context.Context, _ *api.GetAccountRequest) (*ap
 	if err != nil {
 		return nil, err
 	}
-	return accountView(a), nil
+	return s.accountView(a), nil
 }
 
 // UpdateAccount changes the account's settings by patch operations.
@@ -82,7 +83,7 @@ func (s *Service) UpdateAccount(ctx context.Context, in *api.UpdateAccountReques
 		if err != nil {
 			return nil, err
 		}
-		return accountView(a), nil
+		return s.accountView(a), nil
 	}
 }
 
@@ -100,10 +101,10 @@ func (s *Service) loadAccount(ctx context.Context) (*account, store.Condition, e
 	return a, store.AtRevision(d.Revision), json.Unmarshal(d.Value, a)
 }
 
-func accountView(a *account) *api.Account {
+func (s *Service) accountView(a *account) *api.Account {
 	return &api.Account{
 		CloudwatchRoleArn: optional(a.CloudWatchRoleARN),
-		ThrottleSettings:  &api.ThrottleSettings{BurstLimit: new(accountBurst), RateLimit: new(accountRate)},
+		ThrottleSettings:  &api.ThrottleSettings{BurstLimit: new(s.throttle.Burst), RateLimit: new(s.throttle.Rate)},
 		Features:          []string{featureUsagePlans},
 		ApiKeyVersion:     new("4"),
 	}

@@ -7,12 +7,14 @@
 package apigateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"time"
 
 	api "github.com/paddock-run/paddock/internal/api/apigateway"
+	"github.com/paddock-run/paddock/internal/restapi"
 	"github.com/paddock-run/paddock/internal/store"
 	"github.com/paddock-run/paddock/internal/store/snapshot"
 )
@@ -29,7 +31,11 @@ type Options struct {
 	// Truststores reads what mutual TLS of custom domain names trusts. Nil: a
 	// domain name with mutual TLS is refused.
 	Truststores Truststores
-	Logger      *slog.Logger
+	// AccountRate (requests a second) and AccountBurst (requests) are the limits that
+	// the gateway holds an account's APIs to in a region: GetAccount says so. 0: AWS's.
+	AccountRate  float64
+	AccountBurst int32
+	Logger       *slog.Logger
 }
 
 // Service implements the operations over documents (see apis.go for how they
@@ -49,6 +55,8 @@ type Service struct {
 	views       *views
 	truststores Truststores
 	usage       usageBox
+	// throttle is what GetAccount shows.
+	throttle restapi.Throttle
 }
 
 var _ api.Handler = (*Service)(nil)
@@ -71,6 +79,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, err
 	}
 	s.truststores = o.Truststores
+	s.throttle = restapi.Throttle{Rate: cmp.Or(o.AccountRate, accountRate), Burst: cmp.Or(o.AccountBurst, accountBurst)}
 	s.views, err = openViews(ctx, o.Documents, s.log)
 	return s, err
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -24,6 +25,7 @@ import (
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/eventsource"
 	"github.com/paddock-run/paddock/internal/eventsource/kafka"
+	"github.com/paddock-run/paddock/internal/gateway/limits"
 	"github.com/paddock-run/paddock/internal/gateway/rest"
 	"github.com/paddock-run/paddock/internal/invoke"
 	"github.com/paddock-run/paddock/internal/lambda"
@@ -49,7 +51,10 @@ type Config struct {
 	Concurrency  int    // of an account in a region; 0: 1000
 	Memory       string // of all functions together: "80%" (of the machine's), "16GiB", "512MiB"; "0" or "": no limit
 	IdleExpiry   time.Duration
-	NoCPUQuota   bool // functions have all processors, whatever their memory
+	// Zygotes limits the environments in which an interpreter has started that belong
+	// to no function yet; 0: none, -1: twice the processors, at least 4.
+	Zygotes    int
+	NoCPUQuota bool // functions have all processors, whatever their memory
 
 	AccessKeys     map[string]string // ID to secret: when not empty, requests must be signed with one
 	Insecure       bool              // listen beyond loopback without AccessKeys
@@ -63,6 +68,11 @@ type Config struct {
 	// Secrets are files that stand for secrets of Secrets Manager, by their ARNs:
 	// what a file holds is the secret's string, read whenever it is needed.
 	Secrets map[string]string
+
+	// APIRate (requests a second) and APIBurst (requests) are what an account's REST
+	// APIs take in a region; 0: API Gateway's 10,000 and 5,000.
+	APIRate  float64
+	APIBurst int32
 
 	AllowReset bool // serve POST /_paddock/reset
 	ShowLogs   bool // print what functions log
@@ -133,6 +143,7 @@ type daemon struct {
 	apis     *apigatewayv2.Service
 	rest     *apigateway.Service
 	data     *rest.Gateway // of REST APIs
+	limits   *limits.Limits
 	sqs      *sqs.Service
 	kafka    *kafka.Source
 	secrets  fileSecrets
@@ -169,6 +180,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		Concurrency: cfg.Concurrency,
 		MemoryMB:    memory,
 		IdleExpiry:  cfg.IdleExpiry,
+		Zygotes:     zygotes(cfg.Zygotes),
 		AWS:         &inside{keys: keys, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
 		AWSPort:     d.port(),
 		NoCPUQuota:  cfg.NoCPUQuota,
@@ -184,17 +196,23 @@ func (d *daemon) build(ctx context.Context) (err error) {
 	if d.apis, err = apigatewayv2.New(d.life, d.state.Documents, d.log); err != nil {
 		return err
 	}
-	if d.rest, err = apigateway.New(d.life, apigateway.Options{Documents: d.state.Documents, CheckTemplate: checkTemplate, Logger: d.log}); err != nil {
+	if d.rest, err = apigateway.New(d.life, apigateway.Options{
+		Documents: d.state.Documents, CheckTemplate: checkTemplate, AccountRate: cfg.APIRate, AccountBurst: cfg.APIBurst, Logger: d.log,
+	}); err != nil {
 		return err
 	}
 	if d.sqs, err = sqs.New(d.life, ctx, d.state.Documents, d.state.Messages, d.log); err != nil {
+		return err
+	}
+	gateway, err := d.gateway(ctx)
+	if err != nil {
 		return err
 	}
 	d.edge, err = edge.New(edge.Options{
 		Account:        cfg.Account,
 		Region:         cfg.Region,
 		Services:       d.services(),
-		Gateway:        d.gateway(),
+		Gateway:        gateway,
 		Internal:       d.internal(),
 		AllowedHosts:   append(cfg.AllowedHosts, hostsOf(cfg.Listen)...),
 		AllowedOrigins: cfg.AllowedOrigins,
@@ -222,6 +240,9 @@ func (d *daemon) close() error {
 	}
 	if d.data != nil {
 		d.data.Close()
+	}
+	if d.limits != nil {
+		errs = append(errs, d.limits.Close(ctx))
 	}
 	if d.invoker != nil {
 		errs = append(errs, d.invoker.Close(ctx))
@@ -256,13 +277,30 @@ func listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
+// zygotes is the invoker's number for that of the configuration.
+func zygotes(n int) int {
+	switch n {
+	case 0:
+		return -1
+	case -1:
+		return 0
+	}
+	return n
+}
+
 // checkNumbers refuses what is no amount, and an account that is none.
 func checkNumbers(cfg *Config) error {
 	switch {
 	case cfg.Concurrency < 0:
 		return fmt.Errorf("--concurrency %d: it is a number of invocations", cfg.Concurrency)
+	case cfg.APIRate < 0 || math.IsNaN(cfg.APIRate):
+		return fmt.Errorf("--api-rate %g: it is a number of requests a second", cfg.APIRate)
+	case cfg.APIBurst < 0:
+		return fmt.Errorf("--api-burst %d: it is a number of requests", cfg.APIBurst)
 	case cfg.IdleExpiry < 0:
 		return fmt.Errorf("--idle-expiry %s: it is a duration from now on", cfg.IdleExpiry)
+	case cfg.Zygotes < -1:
+		return fmt.Errorf("--zygotes %d: it is a number of environments, or -1 for what suits the machine", cfg.Zygotes)
 	case cfg.Grace < 0:
 		return fmt.Errorf("--grace %s: it is a duration from now on", cfg.Grace)
 	case !arn.IsAccount(cfg.Account):

@@ -11,6 +11,7 @@ import (
 	"github.com/paddock-run/paddock/internal/awserr"
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/gateway"
+	"github.com/paddock-run/paddock/internal/gateway/limits"
 	"github.com/paddock-run/paddock/internal/gateway/rest"
 	"github.com/paddock-run/paddock/internal/identity"
 	"github.com/paddock-run/paddock/internal/logs"
@@ -19,17 +20,24 @@ import (
 )
 
 // gateway builds the data planes of the APIs and tells their requests apart.
-func (d *daemon) gateway() edge.Gateway {
+func (d *daemon) gateway(ctx context.Context) (_ edge.Gateway, err error) {
+	if d.limits, err = limits.New(ctx, limits.Options{
+		Directory: d.rest, APIs: d.rest, Documents: d.state.Documents, Rate: d.cfg.APIRate, Burst: d.cfg.APIBurst, Logger: d.log,
+	}); err != nil {
+		return nil, err
+	}
+	d.rest.SetUsage(d.limits)
 	d.data = rest.New(rest.Options{
 		APIs:      d.rest,
 		Functions: d.lambda,
 		Invoker:   d.invoker,
 		Services:  &calledServices{services: d.services(), handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
+		Limits:    d.limits,
 		Logs:      gatewayLogs{d.logs},
 		Logger:    d.log,
 	})
 	d.rest.SetTester(&restTester{d.data})
-	return &apis{http: gateway.New(d.apis, d.lambda, d.invoker, d.log), rest: d.data, restAPIs: d.rest, httpAPIs: d.apis}
+	return &apis{http: gateway.New(d.apis, d.lambda, d.invoker, d.log), rest: d.data, restAPIs: d.rest, httpAPIs: d.apis}, nil
 }
 
 // apis hands the edge's requests to the data plane of their API's kind.
