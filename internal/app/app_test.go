@@ -73,6 +73,7 @@ func TestNumbersThatAreNone(t *testing.T) {
 	for flag, change := range map[string]func(*Config){
 		"--concurrency": func(c *Config) { c.Concurrency = -5 },
 		"--idle-expiry": func(c *Config) { c.IdleExpiry = -time.Second },
+		"--zygotes":     func(c *Config) { c.Zygotes = -2 },
 		"--grace":       func(c *Config) { c.Grace = -time.Second },
 		"--account":     func(c *Config) { c.Account = "12" },
 	} {

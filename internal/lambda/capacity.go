@@ -28,6 +28,8 @@ type Capacity interface {
 	Reserve(id function.ID, n *int)
 	// Forget takes back what is set aside for a function that is gone.
 	Forget(id function.ID)
+	// Expect says that functions like v are likely to start soon.
+	Expect(v *function.Version)
 	// Provision keeps n environments of a version initialized, from now on.
 	Provision(v *function.Version, n int)
 	// Provisioned tells how far it is. arn is function.Version.ARN.

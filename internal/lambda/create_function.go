@@ -73,6 +73,7 @@ func (s *Service) CreateFunction(ctx context.Context, in *api.CreateFunctionRequ
 		}
 		return nil, err
 	}
+	s.opts.Capacity.Expect(&shown.proto)
 	out := shown.configuration(r, "") // unqualified even where it is published
 	showPending(out)
 	if !small {

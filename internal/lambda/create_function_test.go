@@ -265,6 +265,19 @@ func TestSmallCodeIsActiveAtOnce(t *testing.T) {
 	}
 }
 
+func TestCreatedAndChangedFunctionsAreExpected(t *testing.T) {
+	w := newWorld(t)
+	w.create("f")
+	if _, err := w.UpdateFunctionConfiguration(ctx(), &api.UpdateFunctionConfigurationRequest{FunctionName: new("f"), Runtime: new(api.RuntimeNodejs22x)}); err != nil {
+		t.Fatal(err)
+	}
+	w.invoker.mu.Lock()
+	defer w.invoker.mu.Unlock()
+	if got, want := fmt.Sprint(w.invoker.expected), "[f python3.13 f nodejs22.x]"; got != want {
+		t.Errorf("told to expect %s, want %s", got, want)
+	}
+}
+
 func TestPending(t *testing.T) {
 	w := newWorld(t)
 	w.code.close()

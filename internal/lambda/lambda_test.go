@@ -34,6 +34,7 @@ type invoker struct {
 
 	provisioned map[string]function.Provisioned
 	forgotten   []function.ID
+	expected    []string
 
 	result *function.Result
 	stream *function.Stream
@@ -112,6 +113,12 @@ func (f *invoker) Forget(id function.ID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.forgotten = append(f.forgotten, id)
+}
+
+func (f *invoker) Expect(v *function.Version) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.expected = append(f.expected, v.Name+" "+v.Runtime)
 }
 
 func (f *invoker) Provision(v *function.Version, n int) {

@@ -73,6 +73,7 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *api.Updat
 	out := updated.configuration(r, "")
 	if updated.settled != nil {
 		s.activate(updated)
+	s.opts.Capacity.Expect(&updated.proto)
 	}
 	if deref(out.State) == api.StateActive {
 		showInProgress(out)
