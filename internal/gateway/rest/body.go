@@ -23,11 +23,12 @@ func (c *call) readBody() *Failure {
 	if r.ContentLength > maxPayload {
 		return fail(requestTooLarge, "")
 	}
-	connection := http.NewResponseController(c.writer)
-	// A writer without a connection below it (in tests) has no slow client.
-	_ = connection.SetReadDeadline(time.Now().Add(defaultTimeout))
+	c.setReadDeadline(time.Now().Add(defaultTimeout))
 	body, err := readAll(r.Body, r.ContentLength, maxPayload)
-	_ = connection.SetReadDeadline(time.Time{})
+	c.setReadDeadline(time.Time{})
+	if f, ok := errors.AsType[*Failure](err); ok { // an authorizer that watches the body
+		return f
+	}
 	switch {
 	case errors.Is(err, errTooLarge):
 		return fail(requestTooLarge, "")
@@ -40,6 +41,12 @@ func (c *call) readBody() *Failure {
 	}
 	c.body = body
 	return c.decompress()
+}
+
+// setReadDeadline limits how long a slow client may take; zero: no longer.
+func (c *call) setReadDeadline(t time.Time) {
+	// A writer without a connection below it (in tests) has no slow client.
+	_ = http.NewResponseController(c.writer).SetReadDeadline(t)
 }
 
 var errTooLarge = errors.New("the payload is too large")

@@ -45,6 +45,9 @@ type response struct {
 	status int
 	header http.Header
 	body   []byte
+	// announced is the Content-Length of a backend's answer to HEAD, which has no
+	// body that says so.
+	announced string
 	// stream, where it is set, is the body, sent on as it comes.
 	stream *stream
 }
@@ -106,7 +109,15 @@ func (c *call) admit() *Failure {
 	if m.broken != nil {
 		return fail(configurationError, m.broken.Error())
 	}
-	if f := c.authorize(); f != nil {
+	iam := m.AuthorizationType == "AWS_IAM"
+	if iam {
+		c.setReadDeadline(time.Now().Add(defaultTimeout)) // signatures may be of the body too
+	}
+	f := c.authorize()
+	if iam {
+		c.setReadDeadline(time.Time{})
+	}
+	if f != nil {
 		return f
 	}
 	if f := c.limit(); f != nil {
@@ -119,30 +130,32 @@ func (c *call) admit() *Failure {
 // there to be asked, the request is refused: a setting that is not enforced would
 // be worse than none.
 func (c *call) authorize() *Failure {
-	g, ctx := c.gateway, c.HTTP.Context()
-	policy := c.definition.Policy
-	if policy != "" {
-		if g.Policies == nil {
-			return notThere("resource policies")
-		}
-		if f := g.Policies.Check(ctx, policy, &c.Request, nil); f != nil {
+	ctx, policy := c.HTTP.Context(), c.definition.policy
+	switch {
+	case c.definition.Policy == "":
+	case c.definition.broken != nil:
+		return fail(configurationError, c.definition.broken.Error())
+	case policy == nil:
+		return notThere("resource policies")
+	default:
+		if f := policy.Check(ctx, &c.Request, nil); f != nil {
 			return f
 		}
 	}
 	if kind := c.Method.AuthorizationType; kind == "" || kind == "NONE" {
 		return nil
-	} else if g.Authorize == nil {
+	} else if c.method.authorizer == nil {
 		return notThere(kind + " authorization")
 	}
-	decision, f := g.Authorize.Authorize(ctx, c.method.authorizer, &c.Request)
+	decision, f := c.method.authorizer.Authorize(ctx, &c.Request)
 	if f != nil {
 		return f
 	}
 	c.decision = decision
-	if policy != "" {
-		return g.Policies.Check(ctx, policy, &c.Request, decision)
+	if policy != nil {
+		return policy.Check(ctx, &c.Request, decision)
 	}
-	return nil
+	return decision.Silent
 }
 
 // limit asks for the API key and counts the request.
@@ -206,7 +219,9 @@ func (c *call) respond(out *response) (whole bool) {
 		if h["Content-Type"] == nil {
 			h["Content-Type"] = jsonType
 		}
-		h["Content-Length"] = []string{strconv.Itoa(len(out.body))}
+		if length := c.length(out); length != "" {
+			h["Content-Length"] = []string{length}
+		}
 	}
 	c.writer.WriteHeader(out.status)
 	if c.HTTP.Method != http.MethodHead && !bodiless {
@@ -214,6 +229,14 @@ func (c *call) respond(out *response) (whole bool) {
 	}
 	c.responseLength, c.responseLatency = int64(len(out.body)), time.Since(c.start)
 	return true
+}
+
+// length is a response's Content-Length; empty where nobody knows it.
+func (c *call) length(out *response) string {
+	if c.HTTP.Method == http.MethodHead && out.announced != "" {
+		return out.announced
+	}
+	return strconv.Itoa(len(out.body))
 }
 
 func (c *call) write(body []byte) {

@@ -16,6 +16,10 @@ type definition struct {
 	root      node
 	methods   int // how many there are: a method's index is below it
 	binary    mediaTypes
+	policy    Policy                      // nil: the API has none, or nobody is there to enforce it
+	iam       Authorizer                  // nil until a method needs it
+	asked     map[string]Authorizer       // by authorizer ID
+	broken    error                       // why nobody can be answered
 	responses map[string]*gatewayResponse // those that were customized
 }
 
@@ -24,7 +28,7 @@ type method struct {
 	*restapi.Method
 	resource   *resource
 	index      int
-	authorizer *restapi.Authorizer
+	authorizer Authorizer // nil: nobody is asked, or nobody is there to be asked
 	validator  *validator // nil: nothing is checked
 	backend    backend
 	// broken says why the method cannot be served: its callers get an
@@ -92,6 +96,11 @@ func (g *Gateway) compileStage(api *restapi.API, served *restapi.ServedStage, ol
 // that it is of, and no other.
 func (g *Gateway) compileDefinition(d *restapi.Definition) *definition {
 	out := &definition{Definition: d, binary: newMediaTypes(d.BinaryMediaTypes), responses: map[string]*gatewayResponse{}}
+	if d.Policy != "" && g.Policies != nil {
+		if out.policy, out.broken = g.Policies.Compile(d.Policy); out.broken != nil {
+			out.broken = fmt.Errorf("the API's resource policy cannot be enforced: %w", out.broken)
+		}
+	}
 	ids := slices.Sorted(maps.Keys(d.Resources))
 	for _, id := range ids {
 		r := d.Resources[id]
@@ -121,11 +130,8 @@ func (g *Gateway) compileDefinition(d *restapi.Definition) *definition {
 func (g *Gateway) compileMethod(d *definition, r *resource, def *restapi.Method) *method {
 	m := &method{Method: def, resource: r, index: d.methods}
 	d.methods++
-	if def.AuthorizerID != "" {
-		if m.authorizer = d.Authorizers[def.AuthorizerID]; m.authorizer == nil {
-			m.broken = fmt.Errorf("the method's authorizer %s does not exist", def.AuthorizerID)
-			return m
-		}
+	if m.authorizer, m.broken = g.compileAuthorizer(d, def); m.broken != nil {
+		return m
 	}
 	if m.validator, m.broken = newValidator(d.Definition, def); m.broken != nil {
 		return m
@@ -136,6 +142,34 @@ func (g *Gateway) compileMethod(d *definition, r *resource, def *restapi.Method)
 	}
 	m.backend, m.broken = g.newBackend(d, def)
 	return m
+}
+
+// compileAuthorizer readies the authorizer of a method, which others may share.
+func (g *Gateway) compileAuthorizer(d *definition, m *restapi.Method) (a Authorizer, err error) {
+	if m.AuthorizationType == "" || m.AuthorizationType == "NONE" || g.Authorize == nil {
+		return nil, nil
+	}
+	if m.AuthorizationType == "AWS_IAM" {
+		if d.iam == nil {
+			d.iam, err = g.Authorize.Compile(nil)
+		}
+		return d.iam, err
+	}
+	if a = d.asked[m.AuthorizerID]; a != nil {
+		return a, nil
+	}
+	def := d.Authorizers[m.AuthorizerID]
+	if def == nil {
+		return nil, fmt.Errorf("the method's authorizer %s does not exist", m.AuthorizerID)
+	}
+	if a, err = g.Authorize.Compile(def); err != nil {
+		return nil, fmt.Errorf("the authorizer %s cannot be asked: %w", def.Name, err)
+	}
+	if d.asked == nil {
+		d.asked = map[string]Authorizer{}
+	}
+	d.asked[def.ID] = a
+	return a, nil
 }
 
 // newBackend compiles an integration.

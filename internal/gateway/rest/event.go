@@ -67,6 +67,47 @@ type eventIdentity struct {
 
 // newEvent makes the payload of a request.
 func (c *call) newEvent() ([]byte, error) {
+	e := c.newHead()
+	if len(e.StageVariables) == 0 {
+		e.StageVariables = nil // null, as AWS has it
+	}
+	if len(c.body) > 0 {
+		if c.definition.binary.has(c.HTTP.Header.Get("Content-Type")) {
+			e.Body, e.IsBase64Encoded = new(base64.StdEncoding.EncodeToString(c.body)), true
+		} else {
+			e.Body = new(string(c.body))
+		}
+	}
+	return json.Marshal(&e)
+}
+
+// AuthorizerEvent makes the payload that a Lambda authorizer of type REQUEST is
+// called with.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html
+func (r *Request) AuthorizerEvent() ([]byte, error) {
+	e := r.of.newHead()
+	out := struct {
+		Type      string `json:"type"`
+		MethodARN string `json:"methodArn"`
+		event
+		// They hide the event's: authorizers are not shown the body.
+		Body            *string `json:"body,omitempty"`
+		IsBase64Encoded *bool   `json:"isBase64Encoded,omitempty"`
+	}{Type: "REQUEST", MethodARN: r.ARN(), event: e}
+	// What is not there is an empty object here, and null in an integration's event.
+	for _, m := range []*map[string]string{&out.QueryStringParameters, &out.PathParameters, &out.StageVariables} {
+		if *m == nil {
+			*m = map[string]string{}
+		}
+	}
+	if out.MultiValueQueryStringParameters == nil {
+		out.MultiValueQueryStringParameters = map[string][]string{}
+	}
+	return json.Marshal(&out)
+}
+
+// newHead makes a payload without its body.
+func (c *call) newHead() event {
 	e := event{
 		Resource:       c.Resource.Path,
 		Path:           c.eventPath(),
@@ -94,9 +135,6 @@ func (c *call) newEvent() ([]byte, error) {
 			APIID:             c.API.ID,
 		},
 	}
-	if len(e.StageVariables) == 0 {
-		e.StageVariables = nil // null, as AWS has it
-	}
 	e.MultiValueHeaders, e.Headers = c.eventHeaders()
 	if q := c.Query(); len(q) > 0 {
 		e.MultiValueQueryStringParameters = q
@@ -105,14 +143,7 @@ func (c *call) newEvent() ([]byte, error) {
 			e.QueryStringParameters[name] = values[len(values)-1]
 		}
 	}
-	if len(c.body) > 0 {
-		if c.definition.binary.has(c.HTTP.Header.Get("Content-Type")) {
-			e.Body, e.IsBase64Encoded = new(base64.StdEncoding.EncodeToString(c.body)), true
-		} else {
-			e.Body = new(string(c.body))
-		}
-	}
-	return json.Marshal(&e)
+	return e
 }
 
 // eventPath is the path as the client sent it: with the base path of a custom
@@ -130,13 +161,8 @@ func (c *call) eventHeaders() (map[string][]string, map[string]string) {
 	r := c.HTTP
 	multi := make(map[string][]string, len(r.Header)+6)
 	for name, values := range r.Header {
-		switch name {
-		case "Connection", "Transfer-Encoding", "Te", "Upgrade", "Keep-Alive", "Proxy-Connection", "Trailer", "Expect":
-			continue // they are about this hop, or AWS drops them
-		case "Authorization":
-			if strings.HasPrefix(values[0], "AWS4-HMAC-SHA256") {
-				continue
-			}
+		if !forwardable(name, values, toLambda) {
+			continue
 		}
 		multi[clientName(r, name)] = values
 	}

@@ -33,7 +33,7 @@ type Options struct {
 	Functions Functions
 	Invoker   function.Invoker
 	Services  Services    // nil: AWS service integrations fail
-	Links     Links       // nil: VPC links go to the host of the URI
+	Links     Links       // nil: VPC links lead nowhere
 	Policies  Policies    // nil: an API with a resource policy answers nobody
 	Authorize Authorizers // nil: methods with an authorizer answer nobody
 	Limits    Limits      // nil: methods that require a key answer nobody, and nothing is throttled
@@ -83,7 +83,7 @@ func (g *Gateway) Serves(id string) bool { return g.APIs.RESTAPI(id) != nil }
 // ServeAPI answers one request to a REST API.
 func (g *Gateway) ServeAPI(w http.ResponseWriter, r *http.Request, to Target) {
 	c := &call{gateway: g, writer: w, start: time.Now()}
-	c.HTTP, c.Domain, c.BasePath = r, to.Domain, to.BasePath
+	c.HTTP, c.Domain, c.BasePath, c.of = r, to.Domain, to.BasePath, c
 	id := identity.Of(r.Context())
 	c.ID, c.ExtendedID = id.RequestID, extendedID(id.RequestID)
 	c.TraceID = traceID(r, c.start)

@@ -37,6 +37,9 @@ func newGatewayResponse(r *restapi.GatewayResponse) *gatewayResponse {
 // defaultTemplate is what a type has that nobody customized.
 var defaultTemplate = parseFormat(`{"message":$context.error.messageString}`)
 
+// deniedTemplate is ACCESS_DENIED's, which AWS writes otherwise than the rest.
+var deniedTemplate = parseFormat(`{"Message":$context.error.messageString}`)
+
 // response finds what stands for a failure: its type's, or that of all client or
 // server errors; nil: the default.
 func (d *definition) response(kind *responseType, status int) *gatewayResponse {
@@ -61,7 +64,11 @@ func (c *call) refuse(f *Failure) *response {
 	// AWS does not let this one be customized.
 	if custom == nil || kind == requestTooLarge {
 		out.header["Content-Type"] = jsonType
-		out.body = []byte(defaultTemplate.render(c, ""))
+		template := defaultTemplate
+		if kind == accessDenied {
+			template = deniedTemplate
+		}
+		out.body = []byte(template.render(c, ""))
 		c.trace.failed(f, out)
 		return out
 	}

@@ -43,9 +43,10 @@ type Service struct {
 
 // Links finds what VPC links lead to.
 type Links interface {
-	// Target returns the host and port that requests over a VPC link go to; ok is
-	// false where the operator named none, and the URI's own host is used.
-	Target(api *restapi.API, connectionID, target string) (hostPort string, ok bool)
+	// Target returns the host and port that requests over a VPC link go to, ""
+	// where the operator named none. listener is the integration's target: the ARN
+	// of a load balancer or its listener, or empty.
+	Target(api *restapi.API, connectionID, listener string) (hostPort string)
 }
 
 // Logs takes log events, without waiting.
@@ -59,24 +60,36 @@ type LogEvent struct {
 	Message   string
 }
 
-// Policies decides by an API's resource policy.
+// Policies reads APIs' resource policies, once for each deployment.
 type Policies interface {
-	// Check is asked where an API has a policy, before the method's authorizer
-	// (d is nil) and again after it. A refusal is a Failure.
-	Check(ctx context.Context, policy string, r *Request, d *Decision) *Failure
+	Compile(document string) (Policy, error)
 }
 
-// Authorizers decide who may call a method.
+// Policy decides by an API's resource policy.
+type Policy interface {
+	// Check is asked before the method's authorizer (d is nil) and, where it has
+	// one, again after it. A refusal is a Failure.
+	Check(ctx context.Context, r *Request, d *Decision) *Failure
+}
+
+// Authorizers reads what decides who may call methods, once for each deployment.
 type Authorizers interface {
-	// Authorize decides on a request to a method that is not of type NONE. a is
-	// the method's authorizer, nil for AWS_IAM.
-	Authorize(ctx context.Context, a *restapi.Authorizer, r *Request) (*Decision, *Failure)
+	// Compile readies an authorizer; nil is AWS_IAM's.
+	Compile(a *restapi.Authorizer) (Authorizer, error)
+}
+
+// Authorizer decides who may call a method.
+type Authorizer interface {
+	Authorize(ctx context.Context, r *Request) (*Decision, *Failure)
 }
 
 // Decision is what an authorizer let pass.
 type Decision struct {
+	// Silent is set where it neither allowed nor denied: so the request is refused,
+	// unless a resource policy allows it.
+	Silent      *Failure
 	PrincipalID string
-	Context     map[string]any    // of a Lambda authorizer: strings, numbers and booleans
+	Context     map[string]any    // of a Lambda authorizer: strings, json.Numbers and booleans
 	Claims      map[string]string // of a Cognito token
 	UsageKey    string            // usageIdentifierKey: the API key, where the API's source is AUTHORIZER
 	Caller      *Caller           // of AWS_IAM

@@ -30,6 +30,38 @@ type Request struct {
 	values []string
 	path   string // below the stage's root, decoded
 	query  url.Values
+	of     *call
+	extra  map[string]string // further $context variables, of a test
+}
+
+// Variable returns a $context variable by its name without "$context.".
+func (r *Request) Variable(name string) (string, bool) {
+	if v, ok := r.extra[name]; ok {
+		return v, true
+	}
+	if r.of == nil {
+		return "", false
+	}
+	return r.of.variable(name)
+}
+
+// Log writes a line of the execution log, where the stage keeps one at level INFO.
+func (r *Request) Log(format string, args ...any) {
+	if r.of != nil {
+		r.of.trace.info(format, args...)
+	}
+}
+
+// LogData is Log for what holds the data of callers: with data tracing only.
+func (r *Request) LogData(format string, args ...any) {
+	if r.of != nil {
+		r.of.trace.data(format, args...)
+	}
+}
+
+// Logs reports whether Log writes anything.
+func (r *Request) Logs() bool {
+	return r.of != nil && r.of.trace != nil && r.of.trace.level == levelInfo
 }
 
 // Path is the request's path below the stage's root, decoded.

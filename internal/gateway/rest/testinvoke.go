@@ -81,7 +81,7 @@ func (g *Gateway) TestMethod(ctx context.Context, t *Test) (*TestResult, error) 
 	served := &restapi.ServedStage{Stage: restapi.Stage{Name: testStage, Variables: t.StageVariables}, Definition: t.Definition}
 	w := &answer{header: http.Header{}}
 	c := &call{gateway: g, writer: w, start: time.Now(), definition: d, method: m, stage: &stage{served: served, main: d, client: certificateOf(t.ClientCertificate, t.ClientKey)}}
-	c.HTTP, c.HTTPMethod, c.API, c.Stage, c.StageVariables = req, verb, api, served, t.StageVariables
+	c.HTTP, c.HTTPMethod, c.API, c.Stage, c.StageVariables, c.of = req, verb, api, served, t.StageVariables, c
 	c.Resource, c.Method = def, m.Method
 	c.ID = uuid.NewString()
 	c.ExtendedID = extendedID(c.ID)
@@ -96,6 +96,41 @@ func (g *Gateway) TestMethod(ctx context.Context, t *Test) (*TestResult, error) 
 	c.trace.test = true
 	c.test()
 	return &TestResult{Status: w.status, Headers: w.header, Body: w.body.String(), Log: c.trace.text(), Latency: time.Since(c.start)}, nil
+}
+
+// authorizerTestStage is the stage of tested authorizers, in the method's ARN.
+const authorizerTestStage = "ESTestInvoke-stage"
+
+// TestRequest makes the request that TestInvokeAuthorizer asks an authorizer
+// about, GET where nothing says otherwise: t names no resource and no method.
+// further are $context variables. log returns the execution log so far.
+// https://docs.aws.amazon.com/apigateway/latest/api/API_TestInvokeAuthorizer.html
+func (g *Gateway) TestRequest(ctx context.Context, t *Test, further map[string]string) (r *Request, log func() string, err error) {
+	target := "/" + strings.TrimPrefix(t.PathWithQuery, "/")
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+t.APIID+".execute-api."+t.Region+".amazonaws.com"+target, strings.NewReader(t.Body))
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.Headers != nil {
+		req.Header = t.Headers.Clone()
+	}
+	req.RemoteAddr = "127.0.0.1:0"
+	served := &restapi.ServedStage{Stage: restapi.Stage{Name: authorizerTestStage, Variables: t.StageVariables}, Definition: t.Definition}
+	d := g.compileDefinition(t.Definition)
+	c := &call{gateway: g, writer: &answer{header: http.Header{}}, start: time.Now(), definition: d, stage: &stage{served: served, main: d}}
+	c.HTTP, c.HTTPMethod, c.Stage, c.StageVariables, c.of, c.extra = req, req.Method, served, t.StageVariables, c, further
+	c.API = &restapi.API{Account: t.Account, Region: t.Region, ID: t.APIID}
+	c.ID = uuid.NewString()
+	c.ExtendedID, c.TraceID = extendedID(c.ID), traceID(req, c.start)
+	c.escaped = req.URL.EscapedPath()
+	c.path = plainPath(c.escaped)
+	c.Resource, c.Method = &restapi.Resource{ID: t.Definition.RootResourceID, Path: "/"}, &restapi.Method{HTTPMethod: req.Method}
+	if c.method, c.values = d.root.match(req.Method, c.escaped, nil); c.method != nil {
+		c.names, c.Resource, c.Method = c.method.resource.names, c.method.resource.Resource, c.method.Method
+	}
+	c.trace = newTrace(c, levelInfo, true)
+	c.trace.test = true
+	return &c.Request, c.trace.text, nil
 }
 
 // test is serve without what a test passes by.

@@ -73,13 +73,7 @@ func (v *Verifier) Verify(r *http.Request, service string) (*Verified, error) {
 	if refusal != nil {
 		return nil, refusal
 	}
-	if a == nil {
-		return nil, &Error{Reason: Missing, Message: "Request is missing Authentication Token"}
-	}
-	if service != "" && a.Service != service {
-		return nil, &Error{Reason: BadScope, Message: "Credential should be scoped to correct service: '" + service + "'."}
-	}
-	if refusal := a.checkSignedHeaders(r); refusal != nil {
+	if refusal := a.check(r, service); refusal != nil {
 		return nil, refusal
 	}
 	now := time.Now
