@@ -42,6 +42,7 @@ func rules() []rule {
 		{folder: "internal/store", may: append([]string{"internal/store"}, leaves...)},
 		{folder: "internal/sandbox", may: append([]string{"internal/sandbox"}, leaves...)},
 		{folder: "internal/codestore", may: append([]string{"=internal/store"}, leaves...)},
+		{folder: "internal/image", may: append([]string{"=internal/store"}, leaves...)},
 		{folder: "internal/runtimes", may: append([]string{"=internal/sandbox"}, leaves...)},
 		{folder: "internal/runtimeapi", may: leaves},
 		{folder: "internal/invoke", may: append([]string{"internal/runtimeapi", "=internal/runtimes", "=internal/sandbox", "=internal/store"}, leaves...)},
