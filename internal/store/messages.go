@@ -146,6 +146,9 @@ type Messages interface {
 	// Count counts a queue's messages, exactly, after deleting those of the age
 	// of retention (0: none).
 	Count(ctx context.Context, queue string, retention time.Duration) (MessageCount, error)
+	// Queues lists the queues whose names begin with prefix and that have messages,
+	// in order.
+	Queues(ctx context.Context, prefix string) ([]string, error)
 	// Purge deletes every message of a queue; what was sent with a Dedup is
 	// still known.
 	Purge(ctx context.Context, queue string) error

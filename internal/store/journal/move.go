@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -110,6 +111,22 @@ func (j *Journal) Count(ctx context.Context, name string, retention time.Duratio
 		c.Oldest = time.UnixMilli(m.sent)
 	}
 	return c, nil
+}
+
+// Queues implements [store.Messages].
+func (j *Journal) Queues(ctx context.Context, prefix string) ([]string, error) {
+	if err := j.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer j.mu.Unlock()
+	var names []string
+	for name, q := range j.queues {
+		if len(q.messages) > 0 && strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 // Purge implements [store.Messages].

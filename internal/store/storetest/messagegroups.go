@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,6 +211,32 @@ func moveOrdered(t *testing.T, q queues) {
 	q.take("from", true, 10, "g:3")
 	q.delete("to", true, q.take("to", true, 3, "g:0 g:1 g:2")...)
 	q.take("to", true, 10, "h:1 i:1")
+}
+
+func listQueues(t *testing.T, q queues) {
+	expect := func(prefix string, want ...string) {
+		t.Helper()
+		if got, err := q.Queues(t.Context(), prefix); err != nil || !slices.Equal(got, want) {
+			t.Errorf("queues of %q: %v, %v; want %v", prefix, got, err, want)
+		}
+	}
+	expect("")
+	q.send("a/2", "x")
+	q.send("a/1", "x")
+	q.send("b", "x")
+	q.sendTo("a/3", "g:1")
+	expect("", "a/1", "a/2", "a/3", "b")
+	expect("a/", "a/1", "a/2", "a/3")
+	// Messages under lease are messages too; queues without any are none.
+	got := q.take("a/1", false, 1, "x")
+	expect("a/", "a/1", "a/2", "a/3")
+	if _, err := q.Delete(t.Context(), "a/1", false, []store.Receipt{got[0].Receipt}); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Drop(t.Context(), "a/2"); err != nil {
+		t.Fatal(err)
+	}
+	expect("a/", "a/3")
 }
 
 func purgeQueue(t *testing.T, q queues) {

@@ -32,6 +32,7 @@ func Messages(t *testing.T, open func(t *testing.T) store.Messages) {
 		"Move":                moveMessages,
 		"MoveBack":            moveBack,
 		"MoveOrdered":         moveOrdered,
+		"Queues":              listQueues,
 		"Purge":               purgeQueue,
 		"Drop":                dropQueue,
 		"WaitForSend":         waitForSend,
