@@ -25,6 +25,7 @@ import (
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/eventsource"
 	"github.com/paddock-run/paddock/internal/eventsource/kafka"
+	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/gateway/limits"
 	"github.com/paddock-run/paddock/internal/gateway/rest"
 	"github.com/paddock-run/paddock/internal/invoke"
@@ -184,10 +185,13 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		AWS:         &inside{keys: keys, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
 		AWSPort:     d.port(),
 		NoCPUQuota:  cfg.NoCPUQuota,
-		Deliver: func(ctx context.Context, destination string, record []byte) error {
-			return d.lambda.Deliver(ctx, destination, record)
+		Messages:    d.state.Messages,
+		Resolve: func(ctx context.Context, arn string) (*function.Version, error) {
+			return d.lambda.Current(ctx, arn)
 		},
-		Logger: d.log,
+		Deliver:    d.deliver,
+		DeadLetter: d.deadLetter,
+		Logger:     d.log,
 	})
 	d.kafka = kafka.NewSource(kafka.Options{MSK: cfg.MSK, PlaintextSASL: cfg.PlaintextSASL})
 	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Invoker: d.invoker, Capacity: d.invoker, Sources: eventSources{d}, Concurrency: cfg.Concurrency, Logger: d.log}); err != nil {
@@ -224,7 +228,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		return err
 	}
 	d.superviseEventSources(ctx)
-	return nil
+	return d.invoker.ResumeEvents(ctx)
 }
 
 // close ends the parts, the last first. It is called when no request runs any more.

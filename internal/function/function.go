@@ -36,6 +36,9 @@ type Version struct {
 	// "WARN"); empty: "INFO".
 	ApplicationLogLevel, SystemLogLevel string
 	Role                                string
+	// DeadLetter is the ARN of the queue that gets events which are given up;
+	// empty: none does.
+	DeadLetter string
 }
 
 // ID returns the name of the function that the version belongs to.
@@ -55,11 +58,6 @@ type Invocation struct {
 	Tail          bool   // collect the last 4 KB of the log into Result.LogTail
 	// Event is how an asynchronous invocation is retried; nil: DefaultEventPolicy.
 	Event *EventPolicy
-	// Renew returns what an asynchronous invocation is to run when its turn comes,
-	// which may be hours later: the code of Version is not kept that long. Its
-	// error wraps ErrGone where there is nothing to run any more. nil: it runs
-	// Version, whose code the caller keeps.
-	Renew func(context.Context) (*Version, error)
 }
 
 // EventPolicy is how an asynchronous invocation is retried, and who is told what
@@ -112,8 +110,10 @@ type Invoker interface {
 	// function that fails before its first byte is a Stream whose Body yields
 	// a *StreamError at once.
 	InvokeStream(ctx context.Context, inv *Invocation) (*Stream, error)
-	// InvokeEvent takes the invocation and returns; it is run, and retried when
-	// it fails, in the background.
+	// InvokeEvent returns once the invocation is durable; it is run, and retried
+	// when it fails, in the background, at least once. What runs is what InvokedARN
+	// (where that is empty, Version.ARN) means when its turn comes, which may be
+	// hours later.
 	InvokeEvent(ctx context.Context, inv *Invocation) error
 	// Retire lets the environments of a function version finish what they run
 	// and shuts them down. arn is Version.ARN; an unknown one is no error.

@@ -154,8 +154,12 @@ func (i *Invoker) Reserve(id function.ID, n *int) {
 }
 
 // Forget takes back all that is set aside for a function that does not exist any
-// more. What runs of it goes on.
+// more, and drops its events. What runs of it goes on.
 func (i *Invoker) Forget(id function.ID) {
+	if i.events != nil {
+		i.events.drop(id)
+	}
+	i.eventSeries.Delete(id)
 	if found, ok := i.functions.LoadAndDelete(id); ok {
 		c := found.(*concurrency)
 		c.change(func() { c.reserved.Store(noReservation) })

@@ -15,7 +15,6 @@ import (
 )
 
 func TestEventPolicies(t *testing.T) {
-	throttle := &function.ErrThrottled{Reason: "x"}
 	works := func(int) (*function.Result, error) { return &function.Result{Payload: []byte(`{"a":1}`)}, nil }
 	fails := func(int) (*function.Result, error) {
 		return &function.Result{FunctionError: "Unhandled", Payload: []byte("no JSON")}, nil
@@ -43,10 +42,11 @@ func TestEventPolicies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := &tries{began: time.Now(), then: c.then}
-				q := newEventQueue(10, 2, slog.New(slog.DiscardHandler), r.run)
+				q, end := queueOf(t, openJournal(t, t.TempDir()), slog.New(slog.DiscardHandler), r.run)
+				defer end()
 				told := ""
 				var mu sync.Mutex
-				q.told = func(destination string, record []byte) {
+				q.deliver = func(_ context.Context, destination string, record []byte) error {
 					var doc struct {
 						RequestContext struct {
 							RequestID, FunctionARN, Condition string
@@ -71,16 +71,15 @@ func TestEventPolicies(t *testing.T) {
 					if want := map[int]string{0: "<nil>", 200: "no JSON"}[doc.ResponseContext.StatusCode]; name != "works" && fmt.Sprint(doc.ResponsePayload) != want {
 						t.Errorf("%s", record)
 					}
+					return nil
 				}
 				q.halted = func(*function.Version) bool { return c.halted }
 				inv := anEvent("a")
-				inv.Version.Version, inv.Payload, inv.Event = "$LATEST", []byte(`{"q":1}`), &c.policy
-				if err := q.put(inv); err != nil {
-					t.Fatal(err)
-				}
+				inv.Payload, inv.Event = []byte(`{"q":1}`), &c.policy
+				put(t, q, inv)
 				time.Sleep(10 * time.Hour)
 				synctest.Wait()
-				if got := fmt.Sprint(r.at); got != c.at {
+				if got := rounded(r.at); got != c.at {
 					t.Errorf("tried at %s, want %s", got, c.at)
 				}
 				mu.Lock()
@@ -97,13 +96,14 @@ func TestEventPolicies(t *testing.T) {
 // concurrency is 0 loses its events at once.
 func TestDestinations(t *testing.T) {
 	records := make(chan string, 10)
+	v := named(t, "f", "1")
 	f := newFixture(t, func(o *Options) {
+		withEvents(t, v)(o)
 		o.Deliver = func(_ context.Context, destination string, record []byte) error {
 			records <- destination + " " + string(record)
 			return nil
 		}
 	})
-	v := named(t, "f", "1")
 	send := func() string {
 		inv := invocation(v, "x")
 		inv.Event = &function.EventPolicy{Retries: 0, MaxAge: time.Minute, OnSuccess: "good", OnFailure: "bad"}
@@ -119,4 +119,88 @@ func TestDestinations(t *testing.T) {
 	if got := send(); !strings.HasPrefix(got, "bad ") || !strings.Contains(got, "ZeroReservedConcurrency") {
 		t.Error(got)
 	}
+}
+
+// A dead letter is the event itself, with what is known of its end.
+func TestDeadLetters(t *testing.T) {
+	long := strings.Repeat("é", 600)
+	for name, c := range map[string]struct {
+		then   func(int) (*function.Result, error)
+		halted bool
+		letter DeadLetter
+	}{
+		"fails": {func(int) (*function.Result, error) {
+			return &function.Result{FunctionError: "Unhandled", Payload: []byte(`{"errorMessage":"boom","errorType":"E"}`)}, nil
+		}, false, DeadLetter{`{"q":1}`, "a", 200, "boom"}},
+		"fails at length": {func(int) (*function.Result, error) {
+			return &function.Result{FunctionError: "Unhandled", Payload: []byte(`{"errorMessage":"x` + long + `"}`)}, nil
+		}, false, DeadLetter{`{"q":1}`, "a", 200, "x" + long[:1022]}},
+		"fails without a message": {func(int) (*function.Result, error) {
+			return &function.Result{FunctionError: "Unhandled", Payload: []byte(`null`)}, nil
+		}, false, DeadLetter{`{"q":1}`, "a", 200, "null"}},
+		"throttled": {func(int) (*function.Result, error) { return nil, throttle }, true, DeadLetter{`{"q":1}`, "a", 429, "Rate Exceeded."}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &tries{began: time.Now(), then: c.then}
+				q, end := queueOf(t, openJournal(t, t.TempDir()), slog.New(slog.DiscardHandler), r.run)
+				defer end()
+				q.halted = func(*function.Version) bool { return c.halted }
+				q.resolve = func(context.Context, string) (*function.Version, error) {
+					v := anEvent("").Version
+					v.DeadLetter = "dlq"
+					return v, nil
+				}
+				letters := make(chan DeadLetter, 10)
+				q.deadLetter = func(_ context.Context, target string, letter DeadLetter) error {
+					if target != "dlq" {
+						t.Error(target)
+					}
+					letters <- letter
+					return nil
+				}
+				inv := anEvent("a")
+				inv.Payload = []byte(`{"q":1}`)
+				put(t, q, inv)
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if len(letters) != 1 {
+					t.Fatalf("%d letters", len(letters))
+				}
+				if got := <-letters; got != c.letter {
+					t.Errorf("%+v", got)
+				}
+			})
+		})
+	}
+}
+
+// An event that is older than it may become when its turn comes is not run.
+func TestEventsThatAreTooOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		j := openJournal(t, dir)
+		r := &tries{began: time.Now(), then: func(int) (*function.Result, error) { return failed, nil }}
+		q, end := queueOf(t, j, slog.New(slog.DiscardHandler), r.run)
+		inv := anEvent("a")
+		inv.Event = &function.EventPolicy{Retries: 2, MaxAge: time.Hour, OnFailure: "bad"}
+		put(t, q, inv)
+		time.Sleep(time.Second)
+		end()
+		time.Sleep(2 * time.Hour) // nobody is there
+		j = openJournal(t, dir)
+		q, end = queueOf(t, j, slog.New(slog.DiscardHandler), r.run)
+		defer end()
+		told := make(chan []byte, 1)
+		q.deliver = func(_ context.Context, _ string, record []byte) error { told <- record; return nil }
+		if err := q.resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if record := string(<-told); !strings.Contains(record, "EventAgeExceeded") || !strings.Contains(record, `"approximateInvokeCount":1`) {
+			t.Error(record)
+		}
+		if r.count() != 1 {
+			t.Errorf("ran %d times", r.count())
+		}
+	})
 }

@@ -310,6 +310,7 @@ func (e *environment) finish(r *run, last string) {
 		duration: r.duration, init: r.init, memoryMB: e.memoryMB,
 	}))
 	r.release()
+	e.pool.figures.ran(r.inv, r.duration, r.status != statusSuccess)
 	close(r.done)
 }
 

@@ -1,16 +1,18 @@
 package invoke
 
 import (
-	"container/heap"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
-	"maps"
-	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/internal/store"
 )
 
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
@@ -23,222 +25,230 @@ const (
 	lastBackoff  = 5 * time.Minute
 )
 
-// InvokeEvent implements function.Invoker. The queue is in memory: events that
-// wait when the daemon ends are lost. A full queue is an ErrThrottled.
-func (i *Invoker) InvokeEvent(_ context.Context, inv *function.Invocation) error {
+const (
+	// eventsPrefix is what the queues of events are called in the store. Those of
+	// SQS begin with an account's digits.
+	eventsPrefix = "lambda-events/"
+	// eventLease is how long an event that was taken is kept from others: so long
+	// after a kill -9 it is tried again. While it runs, its lease is renewed.
+	eventLease = 30 * time.Second
+	renewEvery = eventLease / 3
+	// longestHold is more than an event is ever under one lease.
+	longestHold = 24 * time.Hour
+)
+
+var errNoEvents = errors.New("asynchronous invocations need a store of messages")
+
+// InvokeEvent implements function.Invoker. It returns once the event is durable.
+// Where a function's queue is full, the error is an ErrThrottled.
+func (i *Invoker) InvokeEvent(ctx context.Context, inv *function.Invocation) error {
 	if i.closing.Load() {
 		return function.ErrShuttingDown
 	}
-	return i.events.put(inv)
+	if i.events == nil {
+		return errNoEvents
+	}
+	return i.events.put(ctx, inv)
 }
 
-// event is one asynchronous invocation.
+// ResumeEvents takes up the events that were there when the daemon ended.
+// Options.Resolve is called from now on.
+func (i *Invoker) ResumeEvents(ctx context.Context) error {
+	if i.events == nil {
+		return nil
+	}
+	return i.events.resume(ctx)
+}
+
+// event is one asynchronous invocation, as it is stored beside its payload.
 type event struct {
-	inv      *function.Invocation
-	policy   function.EventPolicy
-	taken    time.Time
-	due      time.Time
-	attempts int           // that ended in an error of the function's
-	backoff  time.Duration // after the last throttle or system error
+	RequestID     string `json:"id"`
+	InvokedARN    string `json:"arn,omitempty"`
+	Resource      string `json:"of"` // the ARN that says what to run
+	TraceID       string `json:"trace,omitempty"`
+	ClientContext []byte `json:"context,omitempty"`
+	Taken         int64  `json:"taken"`              // ms since 1970
+	Attempts      int    `json:"attempts,omitempty"` // that ended in an error of the function's
+
+	Policy function.EventPolicy `json:"policy"`
+
+	payload string
+	receipt store.Receipt
+	leases  int               // since it was stored: what was throttled before
+	version *function.Version // what it ran, or would have; nil: not known yet
 }
 
-// eventQueue runs asynchronous invocations when they are due.
+func newEvent(inv *function.Invocation, now time.Time) *event {
+	ev := &event{
+		RequestID: inv.RequestID, InvokedARN: inv.InvokedARN, Resource: cmp.Or(inv.InvokedARN, inv.Version.ARN),
+		TraceID: inv.TraceID, ClientContext: inv.ClientContext, Taken: now.UnixMilli(),
+		Policy: function.DefaultEventPolicy, payload: string(inv.Payload),
+	}
+	if inv.Event != nil {
+		ev.Policy = *inv.Event
+	}
+	return ev
+}
+
+// message is how the event is stored.
+func (ev *event) message(delay time.Duration) store.NewMessage {
+	attributes, err := json.Marshal(ev)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return store.NewMessage{Body: ev.payload, Attributes: string(attributes), Delay: delay}
+}
+
+func readEvent(m *store.Message) (*event, error) {
+	ev := &event{payload: m.Body, receipt: m.Receipt, leases: m.Receives}
+	if err := json.Unmarshal([]byte(m.Attributes), ev); err != nil {
+		return nil, err
+	}
+	return ev, nil
+}
+
+func (ev *event) age(now time.Time) time.Duration { return now.Sub(time.UnixMilli(ev.Taken)) }
+
+// backoff is how long an event waits that could not be run, now for the leases-th
+// time.
+func (ev *event) backoff() time.Duration {
+	return min(firstBackoff<<min(ev.leases-1, 20), lastBackoff)
+}
+
+// eventQueue runs asynchronous invocations when they are due. Each function's are
+// a queue in the store, which a lane takes them from for as long as there are any.
 type eventQueue struct {
-	run     func(context.Context, *function.Invocation) (*function.Result, error)
+	messages store.Messages
+	run      func(context.Context, *function.Invocation) (*function.Result, error)
+	// resolve returns what an ARN means now; its error wraps function.ErrGone where
+	// that is nothing any more.
+	resolve func(ctx context.Context, arn string) (*function.Version, error)
 	log     *slog.Logger
-	size    int
-	workers int
-	// told gets a record of what came of an event; nil: nobody asks for any.
-	told func(destination string, record []byte)
+	size    int64 // of a function's queue
+	workers int   // of a lane
+	// deliver takes a record of what came of an event to its destination, and
+	// deadLetter an event that is given up; nil: there are none.
+	deliver    func(ctx context.Context, destination string, record []byte) error
+	deadLetter func(ctx context.Context, target string, letter DeadLetter) error
 	// halted tells whether a function's reserved concurrency is 0: its events are
 	// given up at once; nil: none is.
-	halted func(*function.Version) bool
+	halted  func(*function.Version) bool
+	figures func(function.ID) *eventFigures
 
-	mu      sync.Mutex
-	waiting eventHeap
-	running int
-	timer   *time.Timer
-	closing bool
-	changed chan struct{} // closed and replaced when running goes down; nil while nobody waits
+	life    context.Context // of the lanes
+	endLife context.CancelFunc
+	// aborting: what runs is being ended, and says nothing about the function.
+	aborting atomic.Bool
+
+	mu     sync.Mutex
+	closed bool
+	lanes  map[function.ID]*lane
+	active sync.WaitGroup // lanes, and events that run
 }
 
-func newEventQueue(size, workers int, log *slog.Logger, run func(context.Context, *function.Invocation) (*function.Result, error)) *eventQueue {
-	q := &eventQueue{run: run, log: log, size: size, workers: workers}
-	q.timer = stoppedTimer(q.dispatch)
+func newEventQueue(messages store.Messages, size, workers int, log *slog.Logger) *eventQueue {
+	q := &eventQueue{messages: messages, size: int64(size), workers: workers, log: log, lanes: map[function.ID]*lane{}}
+	q.life, q.endLife = context.WithCancel(context.Background())
 	return q
 }
 
-func (q *eventQueue) put(inv *function.Invocation) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closing {
-		return function.ErrShuttingDown
+func eventsOf(id function.ID) string {
+	return eventsPrefix + id.Account + "/" + id.Region + "/" + id.Name
+}
+
+func (q *eventQueue) put(ctx context.Context, inv *function.Invocation) error {
+	id := inv.Version.ID()
+	n, err := q.messages.Count(ctx, eventsOf(id), 0)
+	if err != nil {
+		return err
 	}
-	if len(q.waiting)+q.running >= q.size {
+	if n.Visible+n.InFlight+n.Delayed >= q.size {
 		return &function.ErrThrottled{Reason: "CallerRateLimitExceeded"}
 	}
-	now := time.Now()
-	ev := &event{inv: inv, policy: function.DefaultEventPolicy, taken: now, due: now}
-	if inv.Event != nil {
-		ev.policy = *inv.Event
+	ev := newEvent(inv, time.Now())
+	if _, err := q.messages.Send(ctx, eventsOf(id), false, []store.NewMessage{ev.message(0)}); err != nil {
+		return err
 	}
-	heap.Push(&q.waiting, ev)
-	q.dispatchLocked(now)
+	q.figures(id).received.Add(1)
+	q.lane(id)
 	return nil
 }
 
-func (q *eventQueue) dispatch() {
+// lane sees to it that a function's events are taken.
+func (q *eventQueue) lane(id function.ID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.dispatchLocked(time.Now())
-}
-
-// dispatchLocked starts what is due, and sets the timer for what comes next.
-func (q *eventQueue) dispatchLocked(now time.Time) {
-	for len(q.waiting) > 0 && q.running < q.workers {
-		ev := q.waiting[0]
-		if wait := ev.due.Sub(now); wait > 0 {
-			q.timer.Reset(wait)
-			return
-		}
-		heap.Pop(&q.waiting)
-		q.running++
-		go q.attempt(ev)
+	if q.closed || q.lanes[id] != nil {
+		return
 	}
+	l := newLane(q, id)
+	q.lanes[id] = l
+	q.active.Go(l.serve)
 }
 
-func (q *eventQueue) attempt(ev *event) {
-	result, err := q.execute(context.Background(), ev)
-	now := time.Now()
+// leave ends a lane that found nothing. An event that was stored before it is out
+// of the table is seen here, and whoever stores one later finds no lane.
+func (q *eventQueue) leave(l *lane) bool {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.running--
-	if q.changed != nil {
-		close(q.changed)
-		q.changed = nil
+	if l.busy() || q.lanes[l.id] != l {
+		defer q.mu.Unlock()
+		return q.lanes[l.id] != l
 	}
-	if again := q.next(ev, result, err, now); again > 0 {
-		ev.due = now.Add(again)
-		heap.Push(&q.waiting, ev)
+	delete(q.lanes, l.id)
+	q.mu.Unlock()
+	n, err := q.messages.Count(q.life, l.queue, 0)
+	if err != nil || n.Visible+n.InFlight+n.Delayed > 0 {
+		q.lane(l.id)
 	}
-	q.dispatchLocked(now)
+	return true
 }
 
-// execute runs what the event's function is now.
-func (q *eventQueue) execute(ctx context.Context, ev *event) (*function.Result, error) {
-	if ev.inv.Renew != nil {
-		v, err := ev.inv.Renew(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if v != ev.inv.Version {
-			inv := *ev.inv
-			inv.Version = v
-			ev.inv = &inv
-		}
-	}
-	return q.run(ctx, ev.inv)
-}
-
-// next says after how long to try again; 0: not.
-func (q *eventQueue) next(ev *event, result *function.Result, err error, now time.Time) time.Duration {
-	var wait time.Duration
-	switch {
-	case errors.Is(err, function.ErrGone): // with it went who is told of its events
-		q.log.Warn("an asynchronous invocation is dropped", "function", ev.inv.Version.ARN, "request", ev.inv.RequestID, "error", err)
-		return 0
-	case err != nil && q.halted != nil && q.halted(ev.inv.Version):
-		q.lost(ev, conditionHalted, nil, err)
-		return 0
-	case err != nil: // throttled, or the platform's fault
-		ev.backoff = min(max(2*ev.backoff, firstBackoff), lastBackoff)
-		wait = ev.backoff
-	case result.FunctionError == "":
-		ev.attempts++
-		q.tell(ev, ev.policy.OnSuccess, conditionSuccess, result)
-		return 0
-	default:
-		ev.attempts++
-		if ev.attempts > ev.policy.Retries {
-			q.lost(ev, conditionExhausted, result, nil)
-			return 0
-		}
-		wait = time.Duration(ev.attempts) * retryAfter
-	}
-	if now.Add(wait).Sub(ev.taken) > ev.policy.MaxAge {
-		q.lost(ev, conditionTooOld, result, err)
-		return 0
-	}
-	return wait
-}
-
-func (q *eventQueue) lost(ev *event, condition string, result *function.Result, err error) {
-	reason := "the function failed"
+func (q *eventQueue) resume(ctx context.Context) error {
+	names, err := q.messages.Queues(ctx, eventsPrefix)
 	if err != nil {
-		reason = err.Error()
+		return err
 	}
-	q.log.Warn("an asynchronous invocation is given up", "function", ev.inv.Version.ARN, "request", ev.inv.RequestID,
-		"error", reason, "condition", condition, "age", time.Since(ev.taken))
-	q.tell(ev, ev.policy.OnFailure, condition, result)
+	for _, name := range names {
+		parts := strings.SplitN(strings.TrimPrefix(name, eventsPrefix), "/", 3)
+		if len(parts) == 3 {
+			q.lane(function.ID{Account: parts[0], Region: parts[1], Name: parts[2]})
+		}
+	}
+	return nil
 }
 
-func (q *eventQueue) tell(ev *event, destination, condition string, result *function.Result) {
-	if q.told != nil && destination != "" {
-		go q.told(destination, ev.record(condition, result))
+// drop deletes the events of a function that does not exist any more. What runs
+// goes on, and is not tried again.
+func (q *eventQueue) drop(id function.ID) {
+	q.mu.Lock()
+	if l := q.lanes[id]; l != nil {
+		l.drop()
+		delete(q.lanes, id)
+	}
+	q.mu.Unlock()
+	// An event that is left all the same finds no function when its turn comes.
+	if err := q.messages.Drop(q.life, eventsOf(id)); err != nil && q.life.Err() == nil {
+		q.log.Error("the events of a deleted function cannot be deleted", "function", id.Name, "error", err)
 	}
 }
 
-// close starts what is due and waits for what runs. What waits to be retried,
-// and what is left when ctx is done, is lost.
+// close takes no more events and waits for those that run. What is left when ctx
+// is done is being ended by others.
 func (q *eventQueue) close(ctx context.Context) error {
 	q.mu.Lock()
-	q.closing = true
-	var err error
-	for err == nil {
-		q.dispatchLocked(time.Now())
-		due := len(q.waiting) > 0 && !q.waiting[0].due.After(time.Now())
-		if q.running == 0 && !due {
-			break
-		}
-		if q.changed == nil {
-			q.changed = make(chan struct{})
-		}
-		changed := q.changed
-		q.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		q.mu.Lock()
-	}
-	q.timer.Stop()
-	lost := make(map[string]int)
-	for _, ev := range q.waiting {
-		lost[ev.inv.Version.ARN]++
-	}
-	q.waiting = nil
+	q.closed = true
 	q.mu.Unlock()
-	for _, arn := range slices.Sorted(maps.Keys(lost)) {
-		q.log.Warn("asynchronous invocations are lost in the shutdown", "function", arn, "events", lost[arn])
+	q.endLife()
+	done := make(chan struct{})
+	go func() {
+		q.active.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		q.aborting.Store(true)
+		return errors.Join(errors.New("asynchronous invocations still run"), ctx.Err())
 	}
-	if err != nil {
-		return errors.Join(errors.New("asynchronous invocations still run"), err)
-	}
-	return nil
-}
-
-// eventHeap has what is due first at its start.
-type eventHeap []*event
-
-func (h eventHeap) Len() int           { return len(h) }
-func (h eventHeap) Less(a, b int) bool { return h[a].due.Before(h[b].due) }
-func (h eventHeap) Swap(a, b int)      { h[a], h[b] = h[b], h[a] }
-func (h *eventHeap) Push(x any)        { *h = append(*h, x.(*event)) }
-func (h *eventHeap) Pop() any {
-	old := *h
-	ev := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return ev
 }

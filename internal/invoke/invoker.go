@@ -17,9 +17,11 @@ import (
 	"time"
 
 	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/internal/metrics"
 	"github.com/paddock-run/paddock/internal/runtimeapi"
 	"github.com/paddock-run/paddock/internal/runtimes"
 	"github.com/paddock-run/paddock/internal/sandbox"
+	"github.com/paddock-run/paddock/internal/store"
 )
 
 // abortRepeat is how often Close tries to end what still runs, once it must.
@@ -67,14 +69,26 @@ type Options struct {
 	// MemoryMB is how much memory all environments may use together; 0: no limit.
 	// What cannot be placed within 10 seconds is throttled.
 	MemoryMB int
-	// Events limits how many asynchronous invocations wait, those that wait to be
-	// retried included; 0: 10 000.
+	// Messages keeps asynchronous invocations; nil: there are none.
+	Messages store.Messages
+	// Resolve returns what an asynchronous invocation is to run when its turn comes,
+	// by the ARN that it was invoked by (else its version's). Its error wraps
+	// function.ErrGone where there is nothing to run any more: the event is dropped.
+	// It goes with Messages.
+	Resolve func(ctx context.Context, arn string) (*function.Version, error)
+	// Events limits how many asynchronous invocations of a function wait, those
+	// that wait to be retried included; 0: 100 000.
 	Events int
-	// EventConcurrency limits how many of them run at a time; 0: 100.
+	// EventConcurrency limits how many of a function's run at a time; 0: 100.
 	EventConcurrency int
 	// Deliver takes a record of what came of an asynchronous invocation to its
-	// destination, an ARN; nil: there are none.
+	// destination, an ARN, and returns once it is durable there; nil: there are
+	// none.
 	Deliver func(ctx context.Context, destination string, record []byte) error
+	// DeadLetter does so with an event that is given up, and Version.DeadLetter.
+	DeadLetter func(ctx context.Context, target string, letter DeadLetter) error
+	// Metrics takes the figures of AWS/Lambda; nil: nobody does.
+	Metrics metrics.Recorder
 	// Logger takes what goes wrong with the machinery, not with functions; nil:
 	// slog.Default.
 	Logger *slog.Logger
@@ -84,13 +98,16 @@ type Options struct {
 type Invoker struct {
 	opts   Options
 	log    *slog.Logger
-	events *eventQueue
+	events *eventQueue   // nil: nothing keeps any
 	grace  time.Duration // endingGrace; tests on busy machines have more
 	scale  int           // scaleBurst; tests have less
 
 	pools     sync.Map // ARN → *lineage
 	functions sync.Map // function.ID → *concurrency
-	accounts  sync.Map // account and region → *account
+	// eventSeries is what CloudWatch knows of asynchronous invocations: function.ID
+	// → *eventFigures.
+	eventSeries sync.Map
+	accounts    sync.Map // account and region → *account
 
 	life    context.Context // ends when environments must not start any more
 	endLife context.CancelFunc
@@ -119,7 +136,7 @@ func New(opts Options) *Invoker {
 		opts.Concurrency = defaultConcurrency
 	}
 	if opts.Events == 0 {
-		opts.Events = 10_000
+		opts.Events = 100_000
 	}
 	if opts.EventConcurrency == 0 {
 		opts.EventConcurrency = 100
@@ -136,15 +153,20 @@ func New(opts Options) *Invoker {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
+	if opts.Metrics == nil {
+		opts.Metrics = metrics.Discard
+	}
 	i := &Invoker{opts: opts, log: opts.Logger, grace: endingGrace, quiet: make(chan struct{}, 1), scale: scaleBurst}
 	i.starts = newStarts(int64(opts.MemoryMB), opts.Starts)
 	i.starts.evict = i.evict
 	i.life, i.endLife = context.WithCancel(context.Background())
 	i.zygotes = newZygotes(i, max(0, opts.Zygotes), opts.IdleExpiry)
-	i.events = newEventQueue(opts.Events, opts.EventConcurrency, opts.Logger, i.invoke)
-	i.events.halted = func(v *function.Version) bool { return i.concurrency(v.ID()).reserved.Load() == 0 }
-	if opts.Deliver != nil {
-		i.events.told = i.deliver
+	if opts.Messages != nil {
+		i.events = newEventQueue(opts.Messages, opts.Events, opts.EventConcurrency, opts.Logger)
+		i.events.run, i.events.resolve = i.invoke, opts.Resolve
+		i.events.deliver, i.events.deadLetter = opts.Deliver, opts.DeadLetter
+		i.events.halted = func(v *function.Version) bool { return i.concurrency(v.ID()).reserved.Load() == 0 }
+		i.events.figures = i.eventFigures
 	}
 	return i
 }
@@ -241,8 +263,10 @@ func (i *Invoker) begin(ctx context.Context, inv *function.Invocation, stream bo
 	p := i.pool(v)
 	slot, err := p.admit()
 	if err != nil {
+		p.figures.throttled(inv)
 		return nil, nil, err
 	}
+	p.figures.admitted(p.concurrency.running.Load())
 	r := &run{inv: inv, slot: slot, outcome: make(chan *outcome, 1), done: make(chan struct{}), status: statusSuccess}
 	r.event = runtimeapi.Event{
 		RequestID: inv.RequestID, InvokedARN: inv.InvokedARN,
@@ -259,6 +283,9 @@ func (i *Invoker) begin(ctx context.Context, inv *function.Invocation, stream bo
 		e, err := p.acquire(ctx)
 		if err != nil {
 			slot.release()
+			if throttled := (*function.ErrThrottled)(nil); errors.As(err, &throttled) {
+				p.figures.throttled(inv)
+			}
 			return nil, nil, err
 		}
 		if ctx.Done() == nil {
@@ -367,11 +394,14 @@ func (i *Invoker) leave() {
 
 // Close takes no more invocations, waits until those that run have finished, and
 // shuts all environments down. Asynchronous invocations that have not begun or
-// wait to be retried are lost, which is logged. When ctx is done before, what
+// wait to be retried are there for the next start. When ctx is done before, what
 // still runs is ended, and ctx's error is returned.
 func (i *Invoker) Close(ctx context.Context) error {
 	i.closing.Store(true)
-	err := i.events.close(ctx)
+	var err error
+	if i.events != nil {
+		err = i.events.close(ctx)
+	}
 	for i.active.Load() > 0 && err == nil {
 		select {
 		case <-i.quiet:

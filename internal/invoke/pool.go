@@ -31,6 +31,7 @@ type pool struct {
 	v           *function.Version
 	concurrency *concurrency // of the function
 	lineage     string       // of the traces
+	figures     *figures
 
 	peak atomic.Int64 // MB: the most that one of its environments was seen to use
 
@@ -51,7 +52,8 @@ type grant struct {
 }
 
 func newPool(inv *Invoker, v *function.Version) *pool {
-	return &pool{inv: inv, v: v, concurrency: inv.concurrency(v.ID()), lineage: "1:" + shortHash(v.ARN) + ":0"}
+	return &pool{inv: inv, v: v, concurrency: inv.concurrency(v.ID()), lineage: "1:" + shortHash(v.ARN) + ":0",
+		figures: newFigures(inv.opts.Metrics, v)}
 }
 
 // acquire waits for an environment. A caller that gives up while it waits leaves

@@ -63,9 +63,6 @@ func (c *settings) check() error {
 	if v := c.VpcConfig; v != nil && (len(v.SubnetIds) > 0 || len(v.SecurityGroupIds) > 0 || deref(v.Ipv6AllowedForDualStack)) {
 		return unsupported("VpcConfig")
 	}
-	if c.DeadLetterConfig != nil && deref(c.DeadLetterConfig.TargetArn) != "" {
-		return unsupported("DeadLetterConfig")
-	}
 	if deref(c.KMSKeyArn) != "" {
 		return unsupported("KMSKeyArn")
 	}
@@ -152,6 +149,9 @@ func (c *settings) applyTo(v *versionDoc, name string) error {
 	if c.EphemeralStorage != nil {
 		set(&v.Ephemeral, c.EphemeralStorage.Size)
 	}
+	if c.DeadLetterConfig != nil {
+		v.DeadLetter = deref(c.DeadLetterConfig.TargetArn)
+	}
 	if c.LoggingConfig != nil {
 		return applyLogging(&v.Logging, c.LoggingConfig, name)
 	}
@@ -236,6 +236,9 @@ func (v *version) listed(r ref, qualifier string) *api.FunctionConfiguration {
 		LoggingConfig: &api.LoggingConfig{LogFormat: new(api.LogFormat(d.Logging.Format)), LogGroup: new(d.Logging.Group)},
 	}
 	c.Layers = describeLayers(d.Layers)
+	if d.DeadLetter != "" {
+		c.DeadLetterConfig = &api.DeadLetterConfig{TargetArn: new(d.DeadLetter)}
+	}
 	if d.Environment != nil {
 		c.Environment = &api.EnvironmentResponse{Variables: d.Environment}
 	}

@@ -88,8 +88,8 @@ var Settings = []coverage.Setting{
 		Note: "An empty one, which means none, is taken.",
 	},
 	{
-		Operation: configure, Setting: "DeadLetterConfig", Status: coverage.Refused,
-		Note: "An empty one, which means none, is taken.",
+		Operation: configure, Setting: "DeadLetterConfig", Status: coverage.Works,
+		Note: "Standard SQS queues that exist; SNS topics are refused.",
 	},
 	{
 		Operation: configure, Setting: "Layers", Status: coverage.Works,
@@ -248,7 +248,7 @@ var Settings = []coverage.Setting{
 	},
 	{
 		Operation: eventing, Setting: "DestinationConfig", Status: coverage.Works,
-		Note: "Lambda functions of the account and region; other destinations are refused.",
+		Note: "Lambda functions of the account and region, and standard SQS queues; SNS topics, event buses and S3 buckets are refused.",
 	},
 	{
 		Operation: "GetAccountSettings", Setting: "AccountLimit", Status: coverage.Works,
@@ -264,7 +264,7 @@ var Settings = []coverage.Setting{
 	},
 	{
 		Operation: "Invoke", Setting: "InvocationType Event", Status: coverage.Works,
-		Note: "Events wait in memory, at most 10,000: a restart loses those that have not run, and a full queue is answered with TooManyRequestsException. Retries are one and two minutes later; what is throttled is tried again after 1 second up to 5 minutes.",
+		Note: "Events are durable before they are acknowledged, and run at least once, across restarts too. A function has at most 100,000 of them waiting: one more is answered with TooManyRequestsException. Retries are one and two minutes later; what is throttled is tried again after 1 second up to 5 minutes.",
 	},
 	{
 		Operation: "Invoke", Setting: "DurableExecutionName", Status: coverage.Refused,

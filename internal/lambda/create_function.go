@@ -111,6 +111,9 @@ func (s *Service) newFunction(ctx context.Context, r ref, in *api.CreateFunction
 	if err := c.check(); err != nil {
 		return nil, nil, err
 	}
+	if err := s.checkDeadLetter(in.DeadLetterConfig); err != nil {
+		return nil, nil, err
+	}
 	if err := checkTags(in.Tags); err != nil {
 		return nil, nil, err
 	}

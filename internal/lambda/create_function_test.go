@@ -150,7 +150,7 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		{"image uri", func(in *req) { in.Code = &api.FunctionCode{ImageUri: new("x")} }, unsupportedErr("ImageUri")},
 		{"architecture", func(in *req) { in.Architectures = []api.Architecture{"arm64"} }, "InvalidParameterValueException: This Paddock runs on x86_64 and cannot run arm64 functions…"},
 		{"vpc", func(in *req) { in.VpcConfig = &api.VpcConfig{SubnetIds: []string{"subnet-1"}} }, unsupportedErr("VpcConfig")},
-		{"dead letter", func(in *req) { in.DeadLetterConfig = &api.DeadLetterConfig{TargetArn: new("arn:x")} }, unsupportedErr("DeadLetterConfig")},
+		{"dead letter", func(in *req) { in.DeadLetterConfig = &api.DeadLetterConfig{TargetArn: new("arn:x")} }, "InvalidParameterValueException: Invalid dead letter ARN: arn:x"},
 		{"kms", func(in *req) { in.KMSKeyArn = new("arn:aws:kms:x") }, unsupportedErr("KMSKeyArn")},
 		{"layers", func(in *req) { in.Layers = []string{"arn:l"} }, "400 ValidationException: 1 validation error detected: Value '[arn:l]' at 'layers' failed to satisfy constraint: …"},
 		{"efs", func(in *req) { in.FileSystemConfigs = []*api.FileSystemConfig{{}} }, unsupportedErr("FileSystemConfigs")},

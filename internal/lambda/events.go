@@ -3,6 +3,7 @@ package lambda
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	api "github.com/paddock-run/paddock/internal/api/lambda"
@@ -70,7 +71,7 @@ func (s *Service) Deliver(ctx context.Context, destination string, record []byte
 	if err != nil {
 		return err
 	}
-	inv := &function.Invocation{Version: fn, RequestID: newRevisionID(), InvokedARN: invoked, Payload: record, Renew: s.renewal(r)}
+	inv := &function.Invocation{Version: fn, RequestID: newRevisionID(), InvokedARN: invoked, Payload: record}
 	if inv.Event, err = s.eventPolicy(ctx, r); err != nil {
 		return err
 	}
@@ -107,7 +108,12 @@ func (s *Service) checkDestination(ctx context.Context, r ref, destination strin
 	}
 	switch named.Service {
 	case "lambda":
-	case "sqs", "sns", "events", "s3":
+	case "sqs":
+		if !s.isQueue(named) {
+			return invalidParameter("The destination ARN %s is invalid.", destination)
+		}
+		return nil
+	case "sns", "events", "s3":
 		return unsupported("the destination " + destination)
 	default:
 		return invalidDestinations(e)
@@ -128,6 +134,37 @@ func (s *Service) checkDestination(ctx context.Context, r ref, destination strin
 	}
 	if snap == nil || snap.resolve(to.qualifier) == nil {
 		return invalidParameter("The destination ARN %s is invalid.", destination)
+	}
+	return nil
+}
+
+// isQueue says whether events can go to a queue: it is there, and a standard one.
+func (s *Service) isQueue(queue arn.ARN) bool {
+	if s.opts.Sources == nil || strings.HasSuffix(queue.Resource, ".fifo") {
+		return false
+	}
+	_, ok := s.opts.Sources.QueueVisibility(queue.String())
+	return ok
+}
+
+// checkDeadLetter checks who is to get the events that a function's
+// asynchronous invocations give up.
+func (s *Service) checkDeadLetter(c *api.DeadLetterConfig) error {
+	if c == nil || deref(c.TargetArn) == "" {
+		return nil
+	}
+	target, err := arn.Parse(*c.TargetArn)
+	switch {
+	case err != nil:
+		return invalidParameter("Invalid dead letter ARN: %s", *c.TargetArn)
+	case target.Service == "sns":
+		return unsupported("the dead-letter target " + *c.TargetArn)
+	case target.Service != "sqs":
+		return invalidParameter("Invalid dead letter ARN: %s is neither a standard SQS queue nor a standard SNS topic.", *c.TargetArn)
+	case strings.HasSuffix(target.Resource, ".fifo"):
+		return invalidParameter("Invalid dead letter ARN: %s is a FIFO queue.", *c.TargetArn)
+	case !s.isQueue(target):
+		return invalidParameter("The provided dead letter target %s does not exist.", *c.TargetArn)
 	}
 	return nil
 }

@@ -128,7 +128,9 @@ func TestEventInvokeConfigRefuses(t *testing.T) {
 	for destination, want := range map[string]string{
 		arnBase + "f":                                      "InvalidParameterValueException: You can't specify the function as a destination for itself.",
 		arnBase + "missing":                                "InvalidParameterValueException: The destination ARN " + arnBase + "missing is invalid.",
-		"arn:aws:sqs:us-east-1:111111111111:q":             "InvalidParameterValueException: Paddock does not support the destination…",
+		"arn:aws:sns:us-east-1:111111111111:t":             "InvalidParameterValueException: Paddock does not support the destination…",
+		"arn:aws:sqs:us-east-1:111111111111:missing":       "InvalidParameterValueException: The destination ARN arn:aws:sqs:us-east-1:111111111111:missing is invalid.",
+		queueARN + ".fifo":                                 "InvalidParameterValueException: The destination ARN " + queueARN + ".fifo is invalid.",
 		"arn:aws:lambda:eu-west-1:111111111111:function:x": "InvalidParameterValueException: Paddock does not support the destination…",
 		"arn:aws:iam::111111111111:role/r":                 "InvalidParameterValueException: The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination=arn:aws:iam::111111111111:role/r)) is invalid.",
 		"kafka://topic":                                    "InvalidParameterValueException: The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination=kafka://topic)) is invalid.",
@@ -176,29 +178,88 @@ func TestEventOutlivesItsCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	byName := w.invoker.last()
-	if v, err := byName.Renew(t.Context()); err != nil || v != byName.Version {
+	if v, err := w.Current(t.Context(), byName.InvokedARN); err != nil || v != byName.Version {
 		t.Errorf("nothing has changed: %+v, %v", v, err)
 	}
 	w.update("f", "new")
 	w.settled("f")
-	if v, err := byName.Renew(t.Context()); err != nil || codeFile(t, v) != "new" {
+	if v, err := w.Current(t.Context(), byName.InvokedARN); err != nil || codeFile(t, v) != "new" {
 		t.Errorf("after an update: %+v, %v", v, err)
 	}
-	if v, err := byAlias.Renew(t.Context()); err != nil || v.Version != "1" || codeFile(t, v) != "f" {
+	if v, err := w.Current(t.Context(), byAlias.InvokedARN); err != nil || v.Version != "1" || codeFile(t, v) != "f" {
 		t.Errorf("by its alias: %+v, %v", v, err)
 	}
 	w.code.fail(errors.New("no space left on device"))
 	w.update("f", "newer")
 	w.settled("f")
-	if _, err := byName.Renew(t.Context()); err == nil || errors.Is(err, function.ErrGone) {
+	if _, err := w.Current(t.Context(), byName.InvokedARN); err == nil || errors.Is(err, function.ErrGone) {
 		t.Errorf("during a fault: %v", err)
 	}
 	if _, err := w.DeleteFunction(ctx(), &api.DeleteFunctionRequest{FunctionName: new("f")}); err != nil {
 		t.Fatal(err)
 	}
 	for _, inv := range []*function.Invocation{byAlias, byName} {
-		if _, err := inv.Renew(t.Context()); !errors.Is(err, function.ErrGone) {
+		if _, err := w.Current(t.Context(), inv.InvokedARN); !errors.Is(err, function.ErrGone) {
 			t.Errorf("after the deletion: %v", err)
 		}
+	}
+}
+
+// Who gets the events that are given up is a setting of the version, and what is
+// given up later goes to whom is set by then.
+func TestDeadLetterConfig(t *testing.T) {
+	w := newWorld(t)
+	made := w.create("f", func(in *api.CreateFunctionRequest) {
+		in.DeadLetterConfig = &api.DeadLetterConfig{TargetArn: new(queueARN)}
+	})
+	if got := deref(made.DeadLetterConfig); deref(got.TargetArn) != queueARN {
+		t.Errorf("%+v", made.DeadLetterConfig)
+	}
+	target := func() string {
+		t.Helper()
+		v, err := w.Current(t.Context(), arnBase+"f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.DeadLetter
+	}
+	if got := target(); got != queueARN {
+		t.Error(got)
+	}
+	before, err := w.Current(t.Context(), arnBase+"f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(arn string) error {
+		_, err := w.UpdateFunctionConfiguration(ctx(), &api.UpdateFunctionConfigurationRequest{FunctionName: new("f"), DeadLetterConfig: &api.DeadLetterConfig{TargetArn: new(arn)}})
+		return err
+	}
+	for arn, want := range map[string]string{
+		"arn:aws:sns:us-east-1:111111111111:t":       "InvalidParameterValueException: Paddock does not support the dead-letter target…",
+		"arn:aws:sqs:us-east-1:111111111111:missing": "InvalidParameterValueException: The provided dead letter target arn:aws:sqs:us-east-1:111111111111:missing does not exist.",
+		queueARN + ".fifo":                           "InvalidParameterValueException: Invalid dead letter ARN: " + queueARN + ".fifo is a FIFO queue.",
+		arnBase + "f":                                "InvalidParameterValueException: Invalid dead letter ARN: " + arnBase + "f is neither…",
+	} {
+		wantErr(t, set(arn), want)
+	}
+	if err := set(queueARN + "2"); err != nil {
+		t.Fatal(err)
+	}
+	if got := target(); got != queueARN+"2" || deref(w.get("f").DeadLetterConfig.TargetArn) != got {
+		t.Error(got)
+	}
+	// It is of no concern to environments.
+	if after, err := w.Current(t.Context(), arnBase+"f"); err != nil || after.RevisionID != before.RevisionID {
+		t.Errorf("%+v, %v", after, err)
+	}
+	w.restart()
+	if got := target(); got != queueARN+"2" {
+		t.Error(got)
+	}
+	if err := set(""); err != nil {
+		t.Fatal(err)
+	}
+	if got := target(); got != "" || w.get("f").DeadLetterConfig != nil {
+		t.Error(got)
 	}
 }

@@ -49,7 +49,6 @@ func (s *Service) Invoke(ctx context.Context, in *api.InvocationRequest) (*api.I
 	}
 	if kind == api.InvocationTypeEvent {
 		inv.Tail = false // there is no answer to put it in
-		inv.Renew = s.renewal(r)
 		if inv.Event, err = s.eventPolicy(ctx, r); err != nil {
 			return nil, err
 		}

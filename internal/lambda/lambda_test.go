@@ -245,7 +245,7 @@ func (w *world) start() {
 	}
 	w.docs, w.blobs, w.code = docs, blobs, &gate{Store: trees}
 	w.Service, err = New(Options{
-		Documents: docs, Blobs: blobs, Code: w.code, Invoker: w.invoker, Capacity: w.invoker, Architecture: "x86_64",
+		Documents: docs, Blobs: blobs, Code: w.code, Invoker: w.invoker, Capacity: w.invoker, Sources: sources{}, Architecture: "x86_64",
 		Now: func() time.Time { return w.now }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

@@ -89,6 +89,7 @@ type versionDoc struct {
 	Environment  map[string]string `json:"environment"` // nil: never given one
 	Tracing      string            `json:"tracing"`
 	Architecture string            `json:"architecture"`
+	DeadLetter   string            `json:"deadLetter,omitempty"`
 	Logging      loggingDoc        `json:"logging"`
 	Layers       []usedLayer       `json:"layers,omitempty"` // in the order in which they cover each other
 }

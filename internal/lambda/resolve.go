@@ -56,15 +56,19 @@ func (s *Service) resolve(ctx context.Context, r ref) (*function.Version, string
 	return nil, "", updateInProgress(r.arn())
 }
 
-// renewal returns resolve for an event that waits.
-func (s *Service) renewal(r ref) func(context.Context) (*function.Version, error) {
-	return func(ctx context.Context) (*function.Version, error) {
-		f, _, err := s.resolve(ctx, r)
-		if missing := (*api.ResourceNotFoundException)(nil); errors.As(err, &missing) {
-			return nil, fmt.Errorf("%w: %s", function.ErrGone, deref(missing.Message))
-		}
-		return f, err
+// Current returns what an event is to run that waited, by the ARN that it was
+// invoked by: as Resolve does, but its error wraps function.ErrGone where there
+// is nothing to run any more.
+func (s *Service) Current(ctx context.Context, arn string) (*function.Version, error) {
+	r, err := parseName(arn)
+	if err != nil {
+		return nil, err
 	}
+	f, _, err := s.resolve(ctx, r)
+	if missing := (*api.ResourceNotFoundException)(nil); errors.As(err, &missing) {
+		return nil, fmt.Errorf("%w: %s", function.ErrGone, deref(missing.Message))
+	}
+	return f, err
 }
 
 // target is the version that an invocation of r goes to.

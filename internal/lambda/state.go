@@ -63,7 +63,7 @@ func newVersion(scope scopeKey, name string, doc *versionDoc) *version {
 		MemoryMB:    int(doc.MemorySize), EphemeralMB: int(doc.Ephemeral),
 		Tracing: doc.Tracing, LogGroup: doc.Logging.Group, LogFormat: doc.Logging.Format,
 		ApplicationLogLevel: doc.Logging.Application, SystemLogLevel: doc.Logging.System,
-		Role: doc.Role,
+		Role: doc.Role, DeadLetter: doc.DeadLetter,
 	}}
 	v.status.Store(&status{phase: phaseKnown})
 	return v
@@ -111,6 +111,10 @@ func succeeding(scope scopeKey, name string, doc *versionDoc, old *version) *ver
 		return v
 	}
 	if sameEnvironment(&v.proto, was) {
+		if was.DeadLetter != doc.DeadLetter { // of no concern to environments
+			now := *was
+			now.DeadLetter, was = doc.DeadLetter, &now
+		}
 		v.serving.Store(was)
 	} else {
 		v.serve(folders{was.CodeDir, was.LayerDirs})

@@ -35,6 +35,9 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *api.Updat
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	if err := s.checkDeadLetter(in.DeadLetterConfig); err != nil {
+		return nil, err
+	}
 	if in.RevisionId != nil && *in.RevisionId != snap.doc.Latest.RevisionID {
 		return nil, wrongRevision()
 	}
@@ -70,10 +73,10 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *api.Updat
 	if err != nil {
 		return nil, s.lost(ctx, r, err)
 	}
+	s.opts.Capacity.Expect(&updated.proto)
 	out := updated.configuration(r, "")
 	if updated.settled != nil {
 		s.activate(updated)
-	s.opts.Capacity.Expect(&updated.proto)
 	}
 	if deref(out.State) == api.StateActive {
 		showInProgress(out)

@@ -123,11 +123,25 @@ func (c Consumer) each(queueARN string, messages []eventsource.Message, f func(*
 // Deliver sends a message of Paddock's own to a queue by its ARN, and returns
 // once it is durable: eventsource.ErrNoQueue where there is no such queue.
 func (c Consumer) Deliver(ctx context.Context, queueARN, body string) error {
+	return c.DeliverWith(ctx, queueARN, body, nil)
+}
+
+// Attribute is a message attribute of Paddock's own.
+type Attribute struct{ DataType, Value string }
+
+// DeliverWith is Deliver with message attributes.
+func (c Consumer) DeliverWith(ctx context.Context, queueARN, body string, attributes map[string]Attribute) error {
 	q, ok := c.service.byARN(queueARN)
 	if !ok {
 		return eventsource.ErrNoQueue
 	}
 	m := outgoing{body: body}
+	for name, a := range attributes {
+		if m.attributes == nil {
+			m.attributes = map[string]*api.MessageAttributeValue{}
+		}
+		m.attributes[name] = &api.MessageAttributeValue{DataType: new(a.DataType), StringValue: new(a.Value)}
+	}
 	message, err := m.prepare(q, q.Account)
 	if err != nil {
 		return err
