@@ -127,21 +127,28 @@ func (e *environment) boot(ctx context.Context, limit time.Duration) (f *failure
 		e.log.say(rt.Notice + "\n")
 	}
 	defer func() {
+		e.sayExtensions()
 		if f != nil {
+			e.mu.Lock()
+			e.phase = phaseReady // what its processes do from now on is known
+			e.mu.Unlock()
 			e.readMemory()
-			e.end()
+			if f.err == nil {
+				e.close(f.reason())
+			} else {
+				e.end()
+			}
 		}
 	}()
-	if f := e.launch(ctx, rt); f != nil {
+	if f := e.launch(ctx, rt, timer.C); f == errBootDeadline {
+		return timedOut(limit)
+	} else if f != nil {
 		return f
 	}
 	select {
 	case f = <-e.booted:
 		if f != nil { // it is about to end; let it say its last words
-			select {
-			case <-e.proc.Done():
-			case <-time.After(settleTime):
-			}
+			ended(e.proc, time.Now().Add(settleTime))
 		}
 	case <-e.proc.Done():
 		e.api.Settle(settleTime)
@@ -160,21 +167,29 @@ func (e *environment) boot(ctx context.Context, limit time.Duration) (f *failure
 	if f != nil {
 		return f
 	}
+	e.mu.Lock()
+	e.extended = e.crew != nil || len(e.api.Extensions()) > 0
+	e.mu.Unlock()
 	e.limitCPU()
 	go e.watch(e.proc)
 	return nil
 }
 
-// launch brings the runtime to where it loads the function. A zygote and a new
-// process go the same way, but that the zygote gets its variables as it boots.
-func (e *environment) launch(ctx context.Context, rt *runtimes.Runtime) *failure {
+// launch brings the runtime to where it loads the function, after the external
+// extensions. A zygote and a new process go the same way, but that the zygote gets
+// its variables as it boots.
+func (e *environment) launch(ctx context.Context, rt *runtimes.Runtime, deadline <-chan time.Time) *failure {
+	e.api = nil // of the time before
+	names, err := extensions(e.v)
+	if err != nil {
+		return &failure{err: err}
+	}
 	var shell shell
 	var p *program
 	z := e.inv.zygotes.take(ctx, rt, e)
 	if z != nil {
 		shell, p = z.shell, z.program
 	} else {
-		var err error
 		if shell, err = e.inv.newShell(ctx, e.spec(rt)); err != nil {
 			return &failure{err: err}
 		}
@@ -182,14 +197,24 @@ func (e *environment) launch(ctx context.Context, rt *runtimes.Runtime) *failure
 	e.box = shell.box
 	e.mu.Lock()
 	e.phase = phaseInit
+	e.boots++
 	e.mu.Unlock()
-	e.api = runtimeapi.Serve(shell.api, e)
+	e.api = runtimeapi.Serve(shell.api, e, runtimeapi.Function{
+		Name: e.v.Name, Version: e.v.Version, Handler: e.v.Handler, Account: e.v.Account,
+	})
 	e.openEndpoint(shell.aws)
 	layout := e.box.Layout()
 	cmd := rt.Command(layout, e.v)
 	variables := e.variables(cmd.Env, layout, shell.api.Addr().String())
+	if len(names) > 0 {
+		if f := e.startExtensions(ctx, names, variables, deadline); f != nil {
+			if p != nil {
+				p.close()
+			}
+			return f
+		}
+	}
 	if p == nil {
-		var err error
 		if p, err = startProgram(ctx, e.box, cmd, variables, layout.Task); err != nil {
 			return notStarted(err, layout, cmd.InvalidEntrypoint)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/function"
@@ -61,15 +62,21 @@ type environment struct {
 	api  *runtimeapi.Server
 	aws  *endpoint // nil: there is none
 	proc sandbox.Process
+	crew *crew // its external extensions; nil: there are none
 
-	booted chan *failure // from the Runtime API to boot: nil when ready
+	booted     chan *failure // from the Runtime API to boot: nil when ready
+	registered chan struct{} // when every extension has registered
 
-	mu      sync.Mutex // taken before the pool's; held while the environment is frozen
-	phase   phase
-	run     *run          // in phaseBusy and phaseAnswered
-	init    time.Duration // how long Init took; 0 once it was reported
-	frozen  bool
-	thawing sync.Mutex // held while a thaw is under way
+	mu    sync.Mutex // taken before the pool's; held while the environment is frozen
+	phase phase
+	run   *run // in phaseBusy and phaseAnswered
+	boots int  // how often Init has begun
+	// extended: it has extensions. An invocation is not over with the runtime's
+	// answer, but when all have asked for the next event.
+	extended bool
+	init     time.Duration // how long Init took; 0 once it was reported
+	frozen   bool
+	thawing  sync.Mutex // held while a thaw is under way
 
 	deadline *time.Timer // of the invocation that runs
 	rest     *time.Timer // since the last invocation: first to freeze, then to expire
@@ -100,6 +107,7 @@ func newEnvironment(p *pool, provisioned bool) *environment {
 		log:         &journal{sink: p.inv.opts.Logs, account: v.Account, region: v.Region, group: v.LogGroup, stream: stream},
 		says:        newPlatform(v, stream, initialization(provisioned)),
 		booted:      make(chan *failure, 2),
+		registered:  make(chan struct{}, 1),
 	}
 	e.deadline = stoppedTimer(e.onDeadline)
 	e.rest = stoppedTimer(e.onRest)
@@ -273,11 +281,13 @@ func (e *environment) answered(r *run, f *failure) {
 	if f != nil {
 		r.status, r.errorType, r.reported = f.status(), f.errorType, f.reported
 	}
-	r.release()
+	if !e.extended {
+		r.release()
+	}
 }
 
-// Next implements runtimeapi.Handler: the runtime is ready. Init, or the
-// invocation, is over.
+// Next implements runtimeapi.Handler: the runtime, and every extension, is ready.
+// Init, or the invocation, is over.
 func (e *environment) Next() {
 	e.mu.Lock()
 	r := e.run
@@ -288,6 +298,9 @@ func (e *environment) Next() {
 		e.mu.Unlock()
 	case phaseAnswered:
 		e.phase, e.run = phaseIdle, nil
+		if e.extended { // their time is the function's
+			r.duration = time.Since(r.started)
+		}
 		e.mu.Unlock()
 		e.deadline.Stop()
 		e.finish(r, "")
@@ -307,7 +320,7 @@ func (e *environment) finish(r *run, last string) {
 	}
 	r.tail = e.log.end(last, e.says.end(r.inv), e.says.report(r.inv, r.event.TraceID, &report{
 		status: r.status, errorType: r.errorType, reported: r.reported,
-		duration: r.duration, init: r.init, memoryMB: e.memoryMB,
+		duration: r.duration, init: r.init, memoryMB: e.memoryMB, after: r.after(),
 	}))
 	r.release()
 	e.pool.figures.ran(r.inv, r.duration, r.status != statusSuccess)
@@ -400,7 +413,7 @@ func (e *environment) watch(proc sandbox.Process) {
 		e.mu.Unlock()
 		e.inv.log.Debug("a runtime ended while it was idle", "environment", e.id, "function", e.v.ARN, "reason", f.message)
 		e.pool.gone(e, false)
-		e.end()
+		e.close(runtimeapi.ReasonFailure)
 		return
 	}
 	if e.phase == phaseBusy {
@@ -434,11 +447,20 @@ func (e *environment) die(r *run, f *failure, last string) {
 	e.deadline.Stop()
 	e.api.Abort(&runtimeapi.Error{Type: f.errorType, Payload: f.document(r.inv.RequestID)})
 	e.readMemory() // while there is something to read
-	e.end()
+	graceful := e.extended && f.err == nil
+	if graceful { // the caller does not wait for the extensions' Shutdown phase
+		e.signal(e.proc, syscall.SIGKILL)
+		ended(e.proc, time.Now().Add(settleTime))
+	} else {
+		e.end()
+	}
 	e.pool.gone(e, counted)
 	e.finish(r, last)
 	if !settled {
 		r.outcome <- &outcome{failure: f}
+	}
+	if graceful {
+		e.close(f.reason())
 	}
 }
 
@@ -461,7 +483,8 @@ func (e *environment) fail(r *run, f *failure) {
 }
 
 // shutdown is the Shutdown phase of an environment that the pool has let go of.
-// Without extensions it lasts 0 ms: Lambda ends the runtime with SIGKILL.
+// Without extensions it lasts 0 ms: Lambda ends the runtime with SIGKILL. close is
+// for those with extensions, too.
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html#runtimes-lifecycle-extensions-shutdown
 func (e *environment) shutdown() {
 	e.mu.Lock()
@@ -472,7 +495,7 @@ func (e *environment) shutdown() {
 	e.phase = phaseDead
 	e.mu.Unlock()
 	e.pool.gone(e, false)
-	e.end()
+	e.close(runtimeapi.ReasonSpindown)
 }
 
 // needsInit tells that Init failed and is to be repeated.
@@ -496,7 +519,7 @@ func (e *environment) end() {
 	e.closeEndpoint()
 	e.log.hangUp()
 	e.mu.Lock()
-	e.proc = nil
+	e.proc, e.crew, e.extended = nil, nil, false
 	dead := e.phase == phaseDead
 	e.mu.Unlock()
 	e.drainBooted()
@@ -510,6 +533,7 @@ func (e *environment) drainBooted() {
 	for {
 		select {
 		case <-e.booted:
+		case <-e.registered:
 		default:
 			return
 		}

@@ -36,6 +36,14 @@ func (f *failure) status() string {
 	return statusError
 }
 
+// reason is what extensions are told of the end of their environment.
+func (f *failure) reason() string {
+	if f.errorType == errorTimedOut {
+		return runtimeapi.ReasonTimeout
+	}
+	return runtimeapi.ReasonFailure
+}
+
 // document is what the function's caller gets.
 func (f *failure) document(requestID string) []byte {
 	if len(f.payload) > 0 {

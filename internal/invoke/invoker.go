@@ -238,6 +238,15 @@ type run struct {
 	errorType         string
 	reported          bool
 	duration, init    time.Duration
+	runtimeDone       time.Time // zero, or when the runtime was, where there are extensions
+}
+
+// after is how long the extensions were at work after the runtime.
+func (r *run) after() time.Duration {
+	if r.runtimeDone.IsZero() {
+		return 0
+	}
+	return max(0, r.duration-r.runtimeDone.Sub(r.started))
 }
 
 // outcome is what an invocation came to.

@@ -25,12 +25,15 @@ import (
 )
 
 // TestMain lets this test binary be a Lambda function too: the functions of
-// these tests are links to it, so that nothing has to be built.
+// these tests, and their extensions, are links to it, so that nothing has to be
+// built.
 func TestMain(m *testing.M) {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
 		os.Exit(m.Run())
 	}
 	switch os.Getenv("_HANDLER") {
+	case "":
+		extend(os.Getenv("AWS_LAMBDA_RUNTIME_API"))
 	case "loop":
 		loop(os.Getenv("AWS_LAMBDA_RUNTIME_API"))
 	default:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/internal/runtimeapi"
 )
 
 // What an invocation came to, as REPORT and platform.report have it.
@@ -31,6 +32,7 @@ type report struct {
 	duration time.Duration
 	init     time.Duration // 0: not the environment's first invocation
 	memoryMB int           // the most that was used
+	after    time.Duration // of duration: the extensions, after the runtime
 }
 
 // platform words the platform's own messages of one environment, as text or as
@@ -127,6 +129,35 @@ func (p *platform) initReport(phase string, took time.Duration, status, errorTyp
 		ErrorType          string             `json:"errorType,omitempty"`
 		Metrics            map[string]float64 `json:"metrics"`
 	}{p.initialization, phase, status, errorType, map[string]float64{"durationMs": ms(took)}})
+}
+
+// extension tells of an extension at the end of Init.
+func (p *platform) extension(x *runtimeapi.Extension) string {
+	if !p.json {
+		line := "EXTENSION\tName: " + x.Name + "\tState: " + x.State + "\tEvents: [" + strings.Join(x.Events, ",") + "]"
+		if x.ErrorType != "" {
+			line += "\tError Type: " + x.ErrorType
+		}
+		return line + "\n"
+	}
+	level := "INFO"
+	if x.ErrorType != "" {
+		level = "WARN"
+	}
+	if !p.wants(level) {
+		return ""
+	}
+	return p.document("platform.extension", extensionRecord(x))
+}
+
+// extensionRecord is the record of platform.extension.
+func extensionRecord(x *runtimeapi.Extension) any {
+	return struct {
+		Name      string   `json:"name"`
+		State     string   `json:"state"`
+		Events    []string `json:"events"`
+		ErrorType string   `json:"errorType,omitempty"`
+	}{x.Name, x.State, append([]string{}, x.Events...), x.ErrorType}
 }
 
 func (p *platform) start(inv *function.Invocation) string {

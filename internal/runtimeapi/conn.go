@@ -33,8 +33,9 @@ type conn struct {
 	out  sync.Mutex // held while an answer is written
 	wbuf []byte     // guarded by out
 
-	waits bool // guarded by s.mu: a request was read while this connection is parked
-	last  bool // the client wants the connection closed after the event that it waits for
+	waits     bool // guarded by s.mu: a request was read while this connection is parked
+	extension bool // guarded by s.mu: it is an extension's
+	last      bool // the client wants the connection closed after the event that it waits for
 }
 
 func (c *conn) serve() {
@@ -127,6 +128,9 @@ func (c *conn) handle(h *head) bool {
 			}
 			return c.answer(h, id, what == "error")
 		}
+	}
+	if strings.HasPrefix(h.path, pathExtension) {
+		return c.handleExtension(h)
 	}
 	return c.refuse(h, http.StatusNotFound, "NotFound", "No such resource of the Runtime API: "+h.path)
 }

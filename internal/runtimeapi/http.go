@@ -54,6 +54,8 @@ type head struct {
 	errorType    string // Lambda-Runtime-Function-Error-Type
 	errorBody    string // Lambda-Runtime-Function-Error-Body, of trailers only
 	responseMode string // Lambda-Runtime-Function-Response-Mode
+
+	extension extensionHead
 }
 
 // reader reads requests from one connection.
@@ -239,6 +241,8 @@ func (h *head) fields(raw []byte) error {
 			h.errorBody = string(value)
 		case equalFold(name, "Lambda-Runtime-Function-Response-Mode"):
 			h.responseMode = string(value)
+		case len(name) > len(extensionPrefix) && equalFold(name[:len(extensionPrefix)], extensionPrefix):
+			h.extension.field(name, value)
 		}
 	}
 	if sawEncoding && sawLength {

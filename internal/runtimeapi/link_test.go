@@ -281,6 +281,10 @@ func (ignored) Answer(a *Answer) {
 	}
 }
 func (ignored) AnswerEnd(*Error) {}
+func (ignored) RuntimeDone()     {}
+func (ignored) Registered()      {}
+
+func (ignored) ExtensionError(*ExtensionError) {}
 
 // FuzzLink sends a Link what no bootstrap would.
 func FuzzLink(f *testing.F) {
@@ -296,7 +300,7 @@ func FuzzLink(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := Serve(ln, ignored{})
+		s := Serve(ln, ignored{}, Function{})
 		defer s.Close()
 		ours, theirs := net.Pipe()
 		s.ServeFrames(newLink(ours))

@@ -1,5 +1,7 @@
-// Package runtimeapi is the Runtime API as a function sees it:
+// Package runtimeapi is the Runtime API and the Extensions API as a function sees
+// them:
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 //
 // A Server serves one environment's runtime, which asks for an event, answers
 // it, and asks for the next one. Whoever runs the environment hands events in
@@ -77,9 +79,18 @@ func (e *Error) Error() string { return e.Type }
 // that reads the connection and must not block; the runtime gets no further
 // while they run.
 type Handler interface {
-	// Next: the runtime waits for an event. Initialization, or the invocation
-	// before, is over. Send may be called from now on, also from within.
+	// Next: the runtime, and every extension, waits for an event. Initialization,
+	// or the invocation before, is over. Send may be called from now on, also from
+	// within.
 	Next()
+	// RuntimeDone: where there are extensions, the runtime waits for an event, and
+	// they may be at work still. Next follows.
+	RuntimeDone()
+	// Registered: every extension that Expect named has registered.
+	Registered()
+	// ExtensionError: an extension reported that it cannot start or go on. It is
+	// about to end.
+	ExtensionError(*ExtensionError)
 	// InitError: the runtime could not start. It comes at most once, and
 	// before any Next.
 	InitError(*Error)
@@ -98,8 +109,10 @@ var ErrClosed = errors.New("runtimeapi: closed")
 
 // Server serves the Runtime API to one environment.
 type Server struct {
-	handler Handler
-	ln      net.Listener
+	handler  Handler
+	function Function
+	ln       net.Listener
+	done     chan struct{} // closed by Close
 
 	mu     sync.Mutex
 	moved  sync.Cond // a parked connection was released, or the last one is gone
@@ -112,7 +125,12 @@ type Server struct {
 	parked      poll // waits for an event
 	stream      *io.PipeWriter
 	conns       map[io.Closer]struct{} // of HTTP, and the link
-	wg          sync.WaitGroup
+	others      int                    // those of conns that extensions use
+
+	extensions   []*extension // nil: there are none, which is how it mostly is
+	runtimeWaits bool         // the runtime waits, and Handler.Next was not called yet; kept only with extensions
+	shutdown     []byte       // the SHUTDOWN event, once it was sent
+	wg           sync.WaitGroup
 }
 
 // poll is a connection that the runtime waits on for its next event.
@@ -124,9 +142,10 @@ type poll interface {
 	drop()
 }
 
-// Serve starts to serve the Runtime API on ln, which Close closes.
-func Serve(ln net.Listener, h Handler) *Server {
-	s := &Server{handler: h, ln: ln, state: stateStarted, conns: make(map[io.Closer]struct{})}
+// Serve starts to serve the Runtime API of a function's environment on ln, which
+// Close closes.
+func Serve(ln net.Listener, h Handler, f Function) *Server {
+	s := &Server{handler: h, function: f, ln: ln, done: make(chan struct{}), state: stateStarted, conns: make(map[io.Closer]struct{})}
 	s.moved.L = &s.mu
 	s.wg.Go(s.accept)
 	return s
@@ -171,10 +190,24 @@ func (s *Server) left(p poll, nc io.Closer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, nc)
+	if c, ok := p.(*conn); ok && c.extension {
+		s.others--
+	}
 	if s.parked == p {
 		s.parked = nil
 	}
-	if len(s.conns) == 0 {
+	if len(s.conns) == s.others {
+		s.moved.Broadcast()
+	}
+}
+
+// ofExtension notes that a connection is not the runtime's.
+func (s *Server) ofExtension(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !c.extension {
+		c.extension = true
+		s.others++
 		s.moved.Broadcast()
 	}
 }
@@ -195,6 +228,12 @@ func (s *Server) Send(ev *Event) error {
 		return ErrNotReady
 	}
 	s.state, s.event = stateRunning, ev
+	if s.extensions != nil {
+		if err := s.sendExtensions(ev); err != nil {
+			s.mu.Unlock()
+			return err
+		}
+	}
 	p := s.parked
 	if p == nil {
 		s.undelivered = true
@@ -243,7 +282,7 @@ func (s *Server) Settle(limit time.Duration) {
 	defer timer.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.conns) > 0 && !expired && !s.closed {
+	for len(s.conns) > s.others && !expired && !s.closed {
 		s.moved.Wait()
 	}
 }
@@ -253,6 +292,9 @@ func (s *Server) Settle(limit time.Duration) {
 // not be called from within one.
 func (s *Server) Close() {
 	s.mu.Lock()
+	if !s.closed {
+		close(s.done)
+	}
 	s.closed = true
 	for c := range s.conns {
 		_ = c.Close()

@@ -19,12 +19,19 @@ type heard struct {
 	initErr chan *Error
 	answers chan *Answer
 	ends    chan *Error
+
+	runtimeDone, registered chan struct{}
+	extensionErrs           chan *ExtensionError
 }
 
 func (h *heard) Next()              { h.next <- struct{}{} }
 func (h *heard) InitError(e *Error) { h.initErr <- e }
 func (h *heard) Answer(a *Answer)   { h.answers <- a }
 func (h *heard) AnswerEnd(e *Error) { h.ends <- e }
+func (h *heard) RuntimeDone()       { h.runtimeDone <- struct{}{} }
+func (h *heard) Registered()        { h.registered <- struct{}{} }
+
+func (h *heard) ExtensionError(e *ExtensionError) { h.extensionErrs <- e }
 
 func serve(t *testing.T) (*Server, *heard, string) {
 	t.Helper()
@@ -37,8 +44,12 @@ func serve(t *testing.T) (*Server, *heard, string) {
 		initErr: make(chan *Error, 8),
 		answers: make(chan *Answer, 8),
 		ends:    make(chan *Error, 8),
+
+		runtimeDone:   make(chan struct{}, 8),
+		registered:    make(chan struct{}, 8),
+		extensionErrs: make(chan *ExtensionError, 8),
 	}
-	s := Serve(ln, h)
+	s := Serve(ln, h, Function{})
 	t.Cleanup(s.Close)
 	return s, h, ln.Addr().String()
 }
@@ -550,7 +561,7 @@ func BenchmarkNextAndResponse(b *testing.B) {
 		b.Fatal(err)
 	}
 	h := &heard{next: make(chan struct{}, 1), answers: make(chan *Answer, 1)}
-	s := Serve(ln, h)
+	s := Serve(ln, h, Function{})
 	defer s.Close()
 	nc, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {

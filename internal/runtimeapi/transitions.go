@@ -43,8 +43,11 @@ func (s *Server) ask(p poll) error {
 	case s.state == stateStarted || s.state == stateAnswered:
 		s.state, s.event = stateReady, nil
 		s.parked = p
+		extensions := s.extensions != nil
 		s.mu.Unlock()
-		s.handler.Next()
+		if !extensions || s.runtimeDone() {
+			s.handler.Next()
+		}
 		return nil
 	case s.state == stateReady: // asks again: the newest connection counts
 		old := s.parked
@@ -67,6 +70,15 @@ func (s *Server) ask(p poll) error {
 	at := s.state
 	s.mu.Unlock()
 	return &transition{at, stateReady}
+}
+
+// runtimeDone says that the runtime waits, and tells whether every extension does.
+func (s *Server) runtimeDone() bool {
+	s.handler.RuntimeDone()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runtimeWaits = true
+	return s.allWait()
 }
 
 // beginInitError is the beginning of a report that the runtime cannot start.
