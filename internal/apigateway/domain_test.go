@@ -187,6 +187,9 @@ func TestVPCLinks(t *testing.T) {
 	f := setup(t)
 	nlb := "arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/net/n/1"
 	l := must(f.CreateVpcLink(f.ctx, &api.CreateVpcLinkRequest{Name: new("l"), TargetArns: []string{nlb}}))(t)
+	if got := f.VPCLinkTarget("000000000000", "us-east-1", *l.Id); got != nlb {
+		t.Errorf("the link leads to %q", got)
+	}
 	if *l.Status != api.VpcLinkStatusAvailable {
 		t.Errorf("link %+v", l)
 	}

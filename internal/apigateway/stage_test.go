@@ -134,6 +134,15 @@ func TestStagesAreMadeAndPatched(t *testing.T) {
 	_, err = f.CreateStage(f.ctx, &api.CreateStageRequest{RestApiId: f.api, StageName: new("x"), DeploymentId: d, Variables: map[string]string{"a": "<"}})
 	wantError(t, err, "BadRequestException", "Invalid stage variable value")
 
+	for _, p := range [][]*api.PatchOperation{
+		patch("add", "/accessLogSettings/format", "$context.requestId"), patch("replace", "/*/*/logging/loglevel", "ERROR"),
+	} {
+		_, err = f.updateStage(p...)
+		wantError(t, err, "BadRequestException", "CloudWatch Logs role ARN must be set in account settings to enable logging")
+	}
+	must(f.updateStage(patch("replace", "/*/*/logging/loglevel", "OFF")...))(t)
+	must(f.updateStage(patch("remove", "/*/*", "")...))(t)
+	f.logs()
 	st = must(f.updateStage(patch(
 		"replace", "/description", "d", "replace", "/cacheClusterEnabled", "true", "replace", "/tracingEnabled", "true",
 		"replace", "/variables/url", "example.com:80/x?a=b", "remove", "/variables/fn", "",
@@ -181,10 +190,17 @@ func TestStagesAreMadeAndPatched(t *testing.T) {
 	wantError(t, err, "NotFoundException", "Invalid stage identifier specified")
 }
 
+// logs gives the account what stages need to log.
+func (f *fixture) logs() {
+	f.t.Helper()
+	must(f.UpdateAccount(f.ctx, &api.UpdateAccountRequest{PatchOperations: patch("replace", "/cloudwatchRoleArn", "arn:aws:iam::000000000000:role/logs")}))(f.t)
+}
+
 func TestMethodSettings(t *testing.T) {
 	f := setup(t)
 	f.mock(f.root, "GET")
 	f.deploy("dev")
+	f.logs()
 	st := must(f.updateStage(patch(
 		"replace", "/*/*/throttling/burstLimit", "123", "replace", "/*/*/logging/loglevel", "INFO",
 		"replace", "/test/GET/throttling/rateLimit", "1.5", "replace", "/~1test/GET/caching/ttlInSeconds", "60",

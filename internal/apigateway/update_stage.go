@@ -23,6 +23,11 @@ func (s *Service) UpdateStage(ctx context.Context, in *api.UpdateStageRequest) (
 		st = found
 		was := st.DocumentationVersion
 		for _, o := range in.PatchOperations {
+			if turnsLoggingOn(o) {
+				if err := s.checkLogRole(ctx); err != nil {
+					return err
+				}
+			}
 			if err := s.patchStage(ctx, a, st, o); err != nil {
 				return err
 			}
@@ -70,6 +75,24 @@ func (s *Service) patchStage(ctx context.Context, a *apiState, st *stage, o *api
 		return badRequest("Invalid add operation with path: %s", path)
 	}
 	return setMethodSetting(st, path, value)
+}
+
+func turnsLoggingOn(o *api.PatchOperation) bool {
+	op, path, value, err := patchParts(o)
+	if err != nil || op == "remove" { // what is wrong with it, patchStage says
+		return false
+	}
+	return strings.HasPrefix(path, "/accessLogSettings/") || strings.HasSuffix(path, "/logging/loglevel") && value != "OFF"
+}
+
+// checkLogRole lets nobody turn logging on before the account has a role for it.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+func (s *Service) checkLogRole(ctx context.Context) error {
+	a, _, err := s.loadAccount(ctx)
+	if err == nil && a.CloudWatchRoleARN == "" {
+		err = badRequest("CloudWatch Logs role ARN must be set in account settings to enable logging")
+	}
+	return err
 }
 
 func (s *Service) stagePatches(ctx context.Context, a *apiState, st *stage) patchTable {

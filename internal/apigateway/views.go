@@ -19,6 +19,7 @@ type views struct {
 	values  *snapshot.Map[string] // keyvalues: the ID of the key with that value
 	plans   *snapshot.Map[*restapi.Plan]
 	domains *snapshot.Map[*restapi.Domain]
+	links   *snapshot.Map[*vpcLink]
 
 	composed sync.Map // *composedKey by the key's document key
 }
@@ -35,6 +36,7 @@ const (
 	valuesKind  = "keyvalues"
 	plansKind   = "usageplans"
 	domainsKind = "domains"
+	linksKind   = "vpclinks"
 )
 
 func openViews(ctx context.Context, docs store.Documents, log *slog.Logger) (*views, error) {
@@ -51,7 +53,10 @@ func openViews(ctx context.Context, docs store.Documents, log *slog.Logger) (*vi
 	if v.plans, err = snapshot.Open(ctx, docs, keyPrefix+plansKind+"/", servedPlan, failed); err != nil {
 		return nil, err
 	}
-	v.domains, err = snapshot.Open(ctx, docs, keyPrefix+domainsKind+"/", servedDomain, failed)
+	if v.domains, err = snapshot.Open(ctx, docs, keyPrefix+domainsKind+"/", servedDomain, failed); err != nil {
+		return nil, err
+	}
+	v.links, err = snapshot.Open(ctx, docs, keyPrefix+linksKind+"/", decode[vpcLink], failed)
 	return v, err
 }
 
@@ -67,6 +72,8 @@ func (v *views) apply(d store.Document) error {
 		return v.plans.Apply(d)
 	case domainsKind:
 		return v.domains.Apply(d)
+	case linksKind:
+		return v.links.Apply(d)
 	}
 	return nil
 }
@@ -116,6 +123,16 @@ func (s *Service) KeyChanges() uint64 {
 func (s *Service) Plan(account, region, id string) *restapi.Plan {
 	p, _ := s.views.plans.Get(keyPrefix + plansKind + "/" + account + "/" + region + "/" + id)
 	return p
+}
+
+// VPCLinkTarget returns the ARN of the load balancer that a VPC link was made for,
+// "" where there is no such link. It answers from memory.
+func (s *Service) VPCLinkTarget(account, region, id string) string {
+	l, ok := s.views.links.Get(keyPrefix + linksKind + "/" + account + "/" + region + "/" + id)
+	if !ok || len(l.Targets) == 0 {
+		return ""
+	}
+	return l.Targets[0]
 }
 
 // Domain returns the custom domain name that serves a host (without a port, in

@@ -19,7 +19,7 @@ type vpcLink struct {
 	Tags        map[string]string `json:",omitempty"`
 }
 
-var vpcLinks = shelf[vpcLink]{kind: "vpclinks", missing: func(context.Context, string) error {
+var vpcLinks = shelf[vpcLink]{kind: linksKind, missing: func(context.Context, string) error {
 	return notFound("Invalid Vpc Link identifier specified")
 }}
 

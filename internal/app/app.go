@@ -66,6 +66,9 @@ type Config struct {
 	// without TLS.
 	MSK           map[string][]string
 	PlaintextSASL []string
+	// VPCLinks are where VPC links lead (host:port), by their IDs or by the ARNs of
+	// their load balancers.
+	VPCLinks map[string]string
 	// Secrets are files that stand for secrets of Secrets Manager, by their ARNs:
 	// what a file holds is the secret's string, read whenever it is needed.
 	Secrets map[string]string
@@ -90,6 +93,9 @@ type Config struct {
 // is closed.
 func Run(ctx context.Context, cfg Config) (err error) {
 	if err := checkNumbers(&cfg); err != nil {
+		return err
+	}
+	if err := checkVPCLinks(cfg.VPCLinks); err != nil {
 		return err
 	}
 	if err := checkExposure(&cfg); err != nil {

@@ -32,6 +32,7 @@ func (d *daemon) gateway(ctx context.Context) (_ edge.Gateway, err error) {
 		Functions: d.lambda,
 		Invoker:   d.invoker,
 		Services:  &calledServices{services: d.services(), handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
+		Links:     &vpcLinks{targets: d.cfg.VPCLinks, links: d.rest},
 		Limits:    d.limits,
 		Logs:      gatewayLogs{d.logs},
 		Logger:    d.log,
@@ -57,6 +58,11 @@ func (a *apis) ServeAPI(w http.ResponseWriter, r *http.Request, to edge.APIReque
 	}
 	if a.rest.Serves(to.APIID) {
 		a.rest.ServeAPI(w, r, rest.Target{APIID: to.APIID, Stage: to.Stage, Path: to.Path})
+		return
+	}
+	if a.httpAPIs.HTTPAPI(to.APIID) == nil {
+		// Of which kind an API is that is nowhere, nobody can say: AWS answers 403.
+		a.rest.ServeAPI(w, r, rest.Target{APIID: to.APIID, Path: to.Path})
 		return
 	}
 	a.http.ServeAPI(w, r, gateway.Request{APIID: to.APIID, Stage: to.Stage, Path: to.Path, PathForm: to.PathForm})

@@ -173,13 +173,18 @@ func TestFormsOfAPIURLs(t *testing.T) {
 			t.Errorf("%s%s: path %s of API %s", form.host, form.path, e.RawPath, e.RequestContext.APIID)
 		}
 	}
-	for _, form := range []struct{ host, path string }{
-		{"nothing123.execute-api." + sdk.Region + ".localhost:" + port, "/"},
-		{"127.0.0.1:" + port, "/_aws/execute-api/nothing123/x"},
-		{"127.0.0.1:" + port, "/restapis/" + id + "/nostage/_user_request_/a"},
+	for _, form := range []struct {
+		host, path string
+		status     int
+		body       string
+	}{
+		// Of which kind an API is that is nowhere, nobody can say: 403, as AWS.
+		{"nothing123.execute-api." + sdk.Region + ".localhost:" + port, "/", 403, `{"message":"Forbidden"}`},
+		{"127.0.0.1:" + port, "/_aws/execute-api/nothing123/x", 403, `{"message":"Forbidden"}`},
+		{"127.0.0.1:" + port, "/restapis/" + id + "/nostage/_user_request_/a", 404, `{"message":"Not Found"}`},
 	} {
 		res, body := ask(t, d, "GET", form.host, form.path, "")
-		if res.StatusCode != 404 || string(body) != `{"message":"Not Found"}` {
+		if res.StatusCode != form.status || string(body) != form.body {
 			t.Errorf("%s%s: %d %s", form.host, form.path, res.StatusCode, body)
 		}
 	}

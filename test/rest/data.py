@@ -76,6 +76,7 @@ method(resource("iam"), "GET", {"type": "MOCK", "requestTemplates": {"applicatio
 gw.put_gateway_response(restApiId=api, responseType="BAD_REQUEST_BODY", statusCode="422", responseParameters={"gatewayresponse.header.X-Why": "'schema'"},
                         responseTemplates={"application/json": '{"why": "$context.error.responseType"}'})
 logs.create_log_group(logGroupName="access")
+gw.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::000000000000:role/logs"}])
 gw.create_deployment(restApiId=api, stageName="dev", variables={"v": "1", "backend": address})
 gw.update_stage(restApiId=api, stageName="dev", patchOperations=[
     {"op": "replace", "path": "/accessLogSettings/destinationArn", "value": "arn:aws:logs:us-east-1:000000000000:log-group:access"},

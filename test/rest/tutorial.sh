@@ -48,6 +48,6 @@ expect "$(curl -sS "$AWS_ENDPOINT_URL/restapis/$api/test/_user_request_/hellowor
 expect "$(curl -sS "$AWS_ENDPOINT_URL/_aws/execute-api/$api/test/helloworld?name=P" | grep -o 'Good day, P of World')" 'Good day, P of World' "the other path form"
 
 aws apigateway delete-rest-api --rest-api-id "$api"
-expect "$(call /test/helloworld)" '{"message":"Not Found"}' "the API once it is deleted"
+expect "$(call /test/helloworld)" '{"message":"Forbidden"}' "the API once it is deleted"
 aws lambda delete-function --function-name "$NAME"
 echo ok

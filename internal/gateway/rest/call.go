@@ -45,8 +45,9 @@ type response struct {
 	status int
 	header http.Header
 	body   []byte
-	// announced is the Content-Length of a backend's answer to HEAD, which has no
-	// body that says so.
+	// head says that a backend answered HEAD: what its body would have measured,
+	// only announced says, the answer's Content-Length.
+	head      bool
 	announced string
 	// stream, where it is set, is the body, sent on as it comes.
 	stream *stream
@@ -233,7 +234,7 @@ func (c *call) respond(out *response) (whole bool) {
 
 // length is a response's Content-Length; empty where nobody knows it.
 func (c *call) length(out *response) string {
-	if c.HTTP.Method == http.MethodHead && out.announced != "" {
+	if c.HTTP.Method == http.MethodHead && out.head {
 		return out.announced
 	}
 	return strconv.Itoa(len(out.body))

@@ -88,7 +88,8 @@ func TestValidation(t *testing.T) {
 	for body, violation := range map[string]string{
 		`{}`:                        `[object has missing required properties (["name"])]`,
 		``:                          `[object has missing required properties (["name"])]`,
-		`{"name":5}`:                `[instance type (number) does not match any allowed primitive type (allowed: ["string"])]`,
+		`{"name":5}`:                `[instance type (integer) does not match any allowed primitive type (allowed: ["string"])]`,
+		`{"name":5.5}`:              `[instance type (number) does not match any allowed primitive type (allowed: ["string"])]`,
 		`{"name":"a","kind":"cow"}`: `[instance value ("cow") not found in enum (possible values: ["cat","dog"])]`,
 		`nonsense`:                  `[Unable to parse the body as JSON]`,
 	} {

@@ -23,9 +23,9 @@ const (
 // it does not just pass on, by destination (toHTTP, toHTTPProxy, toLambda).
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 var requestFates = map[string][3]fate{
-	"Connection":          {drop, drop, drop}, // it is about this hop
-	"Content-Encoding":    {pass, pass, pass},
-	"Content-Length":      {drop, drop, drop}, // made from the body
+	"Connection":          {drop, drop, drop}, // AWS passes it on to HTTP: but it is about this hop, and connections are ours
+	"Content-Encoding":    {pass, drop, pass},
+	"Content-Length":      {drop, drop, pass}, // made from the body
 	"Content-Md5":         {drop, drop, drop},
 	"Expect":              {drop, drop, drop},
 	"Host":                {drop, drop, drop}, // the endpoint's own
@@ -44,6 +44,7 @@ var requestFates = map[string][3]fate{
 }
 
 var responseFates = map[string][3]fate{
+	"Accept":             {drop, pass, pass},
 	"Authorization":      {remap, remap, remap},
 	"Connection":         {remap, remap, remap},
 	"Content-Length":     {remap, remap, remap},

@@ -103,6 +103,7 @@ type Caller struct {
 	AccountID, AccessKey, Caller, User, UserARN, PrincipalOrgID         string
 	CognitoIdentityID, CognitoIdentityPoolID, CognitoAuthenticationType string
 	CognitoAuthenticationProvider                                       string
+	RoleARN                                                             string // of the role that UserARN is a session of; empty: none
 }
 
 // Limits are API keys, usage plans and throttling.

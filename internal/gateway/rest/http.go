@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/gateway/params"
@@ -18,7 +19,18 @@ import (
 )
 
 // backends are the connections to HTTP endpoints.
-type backends struct{ client *upstream.Client }
+type backends struct {
+	client *upstream.Client
+	// complained holds the VPC links without a target that the log has.
+	complained sync.Map
+}
+
+// complain calls say once for each link.
+func (b *backends) complain(link string, say func()) {
+	if _, said := b.complained.LoadOrStore(link, true); !said {
+		say()
+	}
+}
 
 func newBackends() *backends { return &backends{client: upstream.New()} }
 
@@ -120,13 +132,29 @@ func (h *httpEndpoint) at(c *call, values map[string]string) (*endpoint, *Failur
 	}
 	if h.link {
 		id := h.linkID.expand(c.StageVariables, func(string) string { return "" })
+		to := ""
 		if c.gateway.Links != nil {
-			if to, ok := c.gateway.Links.Target(c.API, id, h.linkTo); ok {
-				e.Address = to
-			}
+			to = c.gateway.Links.Target(c.API, id, h.linkTo)
 		}
+		if to == "" {
+			return nil, c.nowhere(id)
+		}
+		e.Address = to
 	}
 	return e, nil
+}
+
+// nowhere refuses a request over a VPC link of which the operator has not said
+// where it leads. The URI's host is not asked instead: it is a name of a private
+// network, and outside it may be anybody's.
+func (c *call) nowhere(link string) *Failure {
+	c.integrationError = "The VPC link leads nowhere"
+	c.gateway.backends.complain(link, func() {
+		c.gateway.Logger.Warn("a VPC link leads nowhere: say where with --vpc-link", "link", link, "api", c.API.ID, "resource", c.Resource.Path, "method", c.HTTPMethod)
+	})
+	f := fail(configurationError, "Execution failed due to configuration error: this Paddock was not told where the VPC link "+link+" leads (--vpc-link "+link+"=HOST:PORT)")
+	f.Message = "This Paddock was not told where the VPC link " + link + " leads"
+	return f
 }
 
 // isGreedy reports whether an integration's path parameter carries the value of
@@ -187,6 +215,7 @@ type httpProxy struct {
 	parameters []params.Mapping
 	mapsQuery  bool
 	stream     bool
+	handling   string
 }
 
 func newHTTPProxy(in *restapi.Integration) (backend, error) {
@@ -194,7 +223,7 @@ func newHTTPProxy(in *restapi.Integration) (backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &httpProxy{httpEndpoint: e, stream: in.TransferMode == "STREAM"}
+	p := &httpProxy{httpEndpoint: e, stream: in.TransferMode == "STREAM", handling: in.ContentHandling}
 	if p.parameters, err = params.ParseRequest(in.Parameters); err != nil {
 		return nil, err
 	}
@@ -216,7 +245,10 @@ func (p *httpProxy) do(c *call) (*response, *Failure) {
 		return nil, f
 	}
 	r := p.request(c, e, query)
-	r.Header, r.Body = c.HTTP.Header, c.body
+	r.Header = c.HTTP.Header
+	if r.Body, f = convert(c.body, c.definition.binary.has(c.HTTP.Header.Get("Content-Type")), p.handling); f != nil {
+		return nil, f
+	}
 	hop := connectionHeaders(c.HTTP.Header)
 	r.Skip = skipToProxy
 	if hop != nil {
@@ -230,12 +262,15 @@ func (p *httpProxy) do(c *call) (*response, *Failure) {
 	if c.HTTP.Header["User-Agent"] == nil {
 		r.Extra = append(r.Extra, upstream.Header{Name: "User-Agent", Value: "AmazonAPIGateway_" + c.API.ID})
 	}
-	c.trace.endpointRequest(e.text, c.HTTP.Header, c.body)
+	c.trace.endpointRequest(e.text, c.HTTP.Header, r.Body)
 	resp, f := c.callBackend(r)
 	if f != nil {
 		return nil, f
 	}
 	out := &response{status: resp.StatusCode, header: resp.Header}
+	if r.Method == http.MethodHead {
+		out.head, out.announced = true, resp.Header.Get("Content-Length")
+	}
 	takeHeaders(out.header, toHTTPProxy)
 	if p.stream {
 		out.stream = &stream{body: resp.Body}

@@ -65,7 +65,7 @@ func TestHTTPProxy(t *testing.T) {
 		t.Errorf("got %+v", e)
 	}
 	for name, value := range map[string]string{"X-One": "1", "X-Hop": "", "Expect": "", "Via": "", "Authorization": "Bearer t", "X-Forwarded-For": "192.0.2.1",
-		"X-Forwarded-Proto": "http", "X-Amzn-Apigateway-Api-Id": "api1", "Content-Encoding": "x"} {
+		"X-Forwarded-Proto": "http", "X-Amzn-Apigateway-Api-Id": "api1", "Content-Encoding": ""} {
 		if v := e.Header.Get(name); v != value {
 			t.Errorf("%s: %q, want %q", name, v, value)
 		}
@@ -108,6 +108,62 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, v, value)
 		}
 	}
+}
+
+// What a backend says of a body that it would send, its caller hears.
+func TestHEADKeepsTheLength(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/known" {
+			w.Header().Set("Content-Length", "12345")
+		}
+		w.Header().Set("Content-Type", "text/plain")
+	}))
+	t.Cleanup(s.Close)
+	w := newWorld(t, map[string]methods{"/{proxy+}": {"ANY": httpProxied(s.URL + "/{proxy}")}})
+	want(t, w.ask("HEAD", "/test/known", ""), 200, "", "Content-Length", "12345", "Content-Type", "text/plain")
+	want(t, w.ask("HEAD", "/test/unknown", ""), 200, "", "Content-Length", "")
+	want(t, w.ask("GET", "/test/unknown", ""), 200, "", "Content-Length", "0")
+}
+
+// links are where VPC links lead, by "link" or "link listener".
+type links map[string]string
+
+func (l links) Target(_ *restapi.API, id, listener string) string {
+	return l[strings.TrimSpace(id+" "+listener)]
+}
+
+func TestVPCLinks(t *testing.T) {
+	s := echo(t)
+	address := strings.TrimPrefix(s.URL, "http://")
+	over := func(kind, id, target string) *restapi.Method {
+		m := &restapi.Method{Integration: &restapi.Integration{Type: kind, HTTPMethod: "GET", URI: "http://orders.internal/base", ConnectionType: "VPC_LINK", ConnectionID: id, Target: target,
+			Responses: map[string]*restapi.IntegrationResponse{"200": {StatusCode: "200"}}}}
+		return m
+	}
+	w := newWorld(t, map[string]methods{
+		"/proxy": {"GET": over("HTTP_PROXY", "abc", "")}, "/custom": {"GET": over("HTTP", "${stageVariables.link}", "")},
+		"/v2": {"GET": over("HTTP_PROXY", "v2", "arn")}, "/nowhere": {"GET": over("HTTP_PROXY", "gone", "")},
+	}, func(s *restapi.ServedStage) { s.Variables = map[string]string{"link": "abc"} })
+	want(t, w.ask("GET", "/test/proxy", ""), 500, `{"message":"This Paddock was not told where the VPC link abc leads"}`)
+	w.gateway.Links = links{"abc": address, "v2 arn": address}
+	for _, path := range []string{"proxy", "custom", "v2"} {
+		got := w.ask("GET", "/test/"+path, "")
+		if e := read(t, got); got.Code != 200 || e.Host != "orders.internal" || e.URI != "/base" {
+			t.Errorf("%s: %d %+v", path, got.Code, e)
+		}
+	}
+	want(t, w.ask("GET", "/test/nowhere", ""), 500, `{"message":"This Paddock was not told where the VPC link gone leads"}`)
+}
+
+func TestContentHandlingOfProxies(t *testing.T) {
+	s := echo(t)
+	m := httpProxied(s.URL + "/{proxy}")
+	m.Integration.ContentHandling = "CONVERT_TO_BINARY"
+	w := newWorld(t, map[string]methods{"/{proxy+}": {"ANY": m}})
+	if e := read(t, w.ask("POST", "/test/x", "aGVsbG8=")); e.Body != "hello" {
+		t.Errorf("the backend got %q", e.Body)
+	}
+	want(t, w.ask("POST", "/test/x", "*"), 500, `{"message":"Internal server error"}`)
 }
 
 func TestBackendsThatFail(t *testing.T) {

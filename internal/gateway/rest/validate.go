@@ -110,7 +110,7 @@ func (v *validator) body(c *call) *Failure {
 		return invalidBody([]string{"Unable to parse the body as JSON"})
 	}
 	if err := schema.Validate(value); err != nil {
-		return invalidBody(violations(err))
+		return invalidBody(violations(err, value))
 	}
 	return nil
 }

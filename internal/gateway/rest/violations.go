@@ -1,9 +1,11 @@
 package rest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -14,32 +16,54 @@ import (
 
 // violations are what is wrong with a body, in the words that API Gateway gives
 // in $context.error.validationErrorString where it is known which they are.
-func violations(err error) []string {
+func violations(err error, body any) []string {
 	v, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
 		return []string{err.Error()}
 	}
 	var out []string
-	collect(v, &out)
+	collect(v, body, &out)
 	return out
 }
 
-func collect(v *jsonschema.ValidationError, out *[]string) {
+func collect(v *jsonschema.ValidationError, body any, out *[]string) {
 	if len(v.Causes) == 0 {
-		*out = append(*out, violation(v.ErrorKind))
+		*out = append(*out, violation(v, body))
 		return
 	}
 	for _, cause := range v.Causes {
-		collect(cause, out)
+		collect(cause, body, out)
 	}
 }
 
-func violation(k jsonschema.ErrorKind) string {
+// typeOf is the type of what stands at a place of the body. API Gateway tells
+// integers from other numbers.
+func typeOf(body any, at []string, otherwise string) string {
+	for _, name := range at {
+		switch b := body.(type) {
+		case map[string]any:
+			body = b[name]
+		case []any:
+			i, err := strconv.Atoi(name)
+			if err != nil || i >= len(b) {
+				return otherwise
+			}
+			body = b[i]
+		}
+	}
+	if n, ok := body.(json.Number); ok && !strings.ContainsAny(n.String(), ".eE") {
+		return "integer"
+	}
+	return otherwise
+}
+
+func violation(v *jsonschema.ValidationError, body any) string {
+	k := v.ErrorKind
 	switch k := k.(type) {
 	case *kind.Required:
 		return "object has missing required properties (" + list(k.Missing) + ")"
 	case *kind.Type:
-		return fmt.Sprintf("instance type (%s) does not match any allowed primitive type (allowed: %s)", k.Got, list(k.Want))
+		return fmt.Sprintf("instance type (%s) does not match any allowed primitive type (allowed: %s)", typeOf(body, v.InstanceLocation, k.Got), list(k.Want))
 	case *kind.AdditionalProperties:
 		return "object instance has properties which are not allowed by the schema: " + list(k.Properties)
 	case *kind.Enum:
