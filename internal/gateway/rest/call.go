@@ -36,6 +36,7 @@ type call struct {
 	backendStatus      int // of the backend's own answer
 	integrationLatency time.Duration
 	integrationError   string
+	cached             cacheOutcome
 	endpointRequestID  string
 	event              *mapping.Event // nil until a template is rendered
 }
@@ -93,7 +94,7 @@ func (c *call) answer() *response {
 	if f := c.validate(); f != nil {
 		return c.refuse(f)
 	}
-	out, f := c.method.backend.do(c)
+	out, f := c.integrate()
 	if f != nil {
 		return c.refuse(f)
 	}

@@ -50,6 +50,7 @@ type stage struct {
 	access                   *accessLog // nil: none
 	figures                  *figures
 	client                   *clientCertificate // nil: none is shown
+	cache                    *stageCache        // nil: none
 }
 
 // drawCanary says whether a request is for the canary.
@@ -85,10 +86,16 @@ func (g *Gateway) compileStage(api *restapi.API, served *restapi.ServedStage, ol
 	s.settings = g.settingsOf(api, served, s.main)
 	if s.canary != nil {
 		s.canarySettings = g.settingsOf(api, served, s.canary)
+		for i := range s.canarySettings {
+			if !served.Canary.UseStageCache {
+				s.canarySettings[i].caching = nil
+			}
+		}
 	}
 	s.access = newAccessLog(served)
 	s.figures = g.stageFigures(api, served.Name)
 	s.client = newClientCertificate(served)
+	s.cache = g.caches.of(api.ID, served)
 	return s
 }
 

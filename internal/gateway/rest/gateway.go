@@ -38,8 +38,10 @@ type Options struct {
 	Authorize Authorizers // nil: methods with an authorizer answer nobody
 	Limits    Limits      // nil: methods that require a key answer nobody, and nothing is throttled
 	Logs      Logs        // nil: no access or execution logs
-	Metrics   metrics.Recorder
-	Logger    *slog.Logger
+	// CacheBytes is what the caches of all stages may hold together; 0: 256 MiB.
+	CacheBytes int64
+	Metrics    metrics.Recorder
+	Logger     *slog.Logger
 }
 
 // Gateway serves REST APIs. It is safe for concurrent use.
@@ -47,6 +49,7 @@ type Gateway struct {
 	Options
 	compiled sync.Map // API ID to *compiledAPI
 	backends *backends
+	caches   *caches
 }
 
 // New makes a gateway.
@@ -57,7 +60,7 @@ func New(o Options) *Gateway {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Gateway{Options: o, backends: newBackends()}
+	return &Gateway{Options: o, backends: newBackends(), caches: newCaches(o.CacheBytes)}
 }
 
 // Close closes the connections to backends that no request uses.
@@ -94,6 +97,7 @@ func (g *Gateway) ServeAPI(w http.ResponseWriter, r *http.Request, to Target) {
 	api := g.APIs.RESTAPI(to.APIID)
 	if api == nil {
 		g.compiled.Delete(to.APIID)
+		g.caches.keep(to.APIID, nil)
 		c.forbidden()
 		return
 	}
@@ -156,6 +160,7 @@ func (g *Gateway) compile(api *restapi.API) *compiledAPI {
 		}
 		c.stages[name] = g.compileStage(api, served, old)
 	}
+	g.caches.keep(api.ID, api.Stages)
 	g.compiled.Store(api.ID, c)
 	return c
 }

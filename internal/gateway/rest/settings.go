@@ -19,7 +19,8 @@ const (
 type settings struct {
 	level     level
 	dataTrace bool
-	figures   *figures // nil: the method has none of its own
+	figures   *figures            // nil: the method has none of its own
+	caching   map[string]*caching // by verb; nil: nothing is cached
 }
 
 // settingsOf reads a stage's method settings: what "*/*" says, and over it what
@@ -38,6 +39,7 @@ func (g *Gateway) settingsOf(api *restapi.API, served *restapi.ServedStage, d *d
 		case *s.LoggingLevel == "ERROR":
 			out[m.index].level = levelError
 		}
+		out[m.index].caching = cachingOf(&served.Stage, m)
 		out[m.index].dataTrace = s.DataTraceEnabled != nil && *s.DataTraceEnabled
 		if s.MetricsEnabled != nil && *s.MetricsEnabled {
 			out[m.index].figures = g.methodFigures(api, served.Name, m)
@@ -52,13 +54,7 @@ func MethodSettings(s *restapi.Stage, path, httpMethod string) restapi.MethodSet
 	if all := s.Methods["*/*"]; all != nil {
 		out = *all
 	}
-	// "/pets/{id}" is "~1pets~1{id}" in a patch path, and may be stored so.
-	var one *restapi.MethodSettings
-	for _, key := range []string{strings.ReplaceAll(path, "/", "~1") + "/" + httpMethod, strings.TrimPrefix(path, "/") + "/" + httpMethod} {
-		if one = s.Methods[key]; one != nil {
-			break
-		}
-	}
+	one := ownSettings(s, path, httpMethod)
 	if one == nil {
 		return out
 	}
@@ -73,6 +69,17 @@ func MethodSettings(s *restapi.Stage, path, httpMethod string) restapi.MethodSet
 	over(&out.CacheControlAuthorization, one.CacheControlAuthorization)
 	over(&out.UnauthorizedCacheControl, one.UnauthorizedCacheControl)
 	return out
+}
+
+// ownSettings are what a stage says of one method, nil: nothing.
+func ownSettings(s *restapi.Stage, path, httpMethod string) *restapi.MethodSettings {
+	// "/pets/{id}" is "~1pets~1{id}" in a patch path, and may be stored so.
+	for _, key := range []string{strings.ReplaceAll(path, "/", "~1") + "/" + httpMethod, strings.TrimPrefix(path, "/") + "/" + httpMethod} {
+		if one := s.Methods[key]; one != nil {
+			return one
+		}
+	}
+	return nil
 }
 
 func over[T any](to **T, value *T) {
@@ -106,6 +113,7 @@ func (n *node) each(visit func(*method)) {
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
 type figures struct {
 	count, clientErrors, serverErrors, latency, integrationLatency []metrics.Series
+	cacheHits, cacheMisses                                         []metrics.Series
 }
 
 // stageFigures are those of the API and of its stage.
@@ -133,6 +141,7 @@ func (g *Gateway) figuresOf(api *restapi.API, sets ...[]metrics.Dimension) *figu
 	}
 	return &figures{
 		count: series("Count", "Count"), clientErrors: series("4XXError", "Count"), serverErrors: series("5XXError", "Count"),
+		cacheHits: series("CacheHitCount", "Count"), cacheMisses: series("CacheMissCount", "Count"),
 		latency: series("Latency", "Milliseconds"), integrationLatency: series("IntegrationLatency", "Milliseconds"),
 	}
 }
@@ -167,6 +176,10 @@ func (f *figures) record(c *call) {
 	add(f.clientErrors, flag(c.status >= 400 && c.status < 500))
 	add(f.serverErrors, flag(c.status >= 500))
 	add(f.latency, float64(c.responseLatency.Microseconds())/1000)
+	if c.cached != uncached { // their averages are the rates of hits and misses
+		add(f.cacheHits, flag(c.cached == cacheHit))
+		add(f.cacheMisses, flag(c.cached == cacheMiss))
+	}
 	if c.integrated {
 		add(f.integrationLatency, float64(c.integrationLatency.Microseconds())/1000)
 	}
