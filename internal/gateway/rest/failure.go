@@ -116,6 +116,10 @@ func (f *Failure) status() int {
 	return f.of().status
 }
 
+// StatusCode is the status of the answer that the failure makes, as far as nobody
+// customized it.
+func (f *Failure) StatusCode() int { return f.status() }
+
 func (f *Failure) code() string {
 	if f.Code != "" {
 		return f.Code
