@@ -23,10 +23,17 @@ type Spec struct {
 	// ID names the environment: letters, digits and hyphens, unique on this host.
 	ID string
 	// Code is the host folder with the function's unpacked code, Layers those of
-	// its layers in order; both are read-only inside. Without Code, New makes a
-	// zygote and uses neither Layers nor EphemeralMB.
+	// its layers in order; both are read-only inside. Without Code and Root, New
+	// makes a zygote and uses neither Layers nor EphemeralMB.
 	Code   string
 	Layers []string
+	// Root are the host folders of a container image's layers, in order, later
+	// ones over earlier ones: together the environment's root, read-only, but that
+	// /tmp, /proc, /dev and /sys are the sandbox's own, and that /etc/hosts and
+	// /etc/resolv.conf lead to its own. Where it is set, there are no Code, Layers,
+	// Lang and Bootstrap. Drivers without a file system of their own return
+	// ErrNoImages.
+	Root []string
 	// Lang is the host folder of a language installation that stands under
 	// /var/lang inside; empty: none.
 	Lang string
@@ -45,6 +52,9 @@ type Spec struct {
 // Bootstrap than s.
 func (s *Spec) Complete(next *Spec) (*Spec, error) {
 	whole := *next
+	if len(s.Root) > 0 || len(whole.Root) > 0 {
+		return nil, errors.New("sandbox: a zygote cannot become an image's environment")
+	}
 	if whole.Code == "" {
 		return nil, errors.New("sandbox: Attach needs the function's code")
 	}
@@ -59,6 +69,14 @@ func (s *Spec) Complete(next *Spec) (*Spec, error) {
 		*folder.gets = cmp.Or(folder.had, *folder.gets)
 	}
 	return &whole, nil
+}
+
+// CheckRoot fails where Root comes with what an image has in itself, for drivers.
+func (s *Spec) CheckRoot() error {
+	if len(s.Root) > 0 && (s.Code != "" || len(s.Layers) > 0 || s.Lang != "" || s.Bootstrap != "") {
+		return errors.New("sandbox: an image has its code, layers and runtime in itself")
+	}
+	return nil
 }
 
 // Layout is where things stand as the environment's processes see them.
@@ -165,6 +183,10 @@ func (e *ExecError) Unwrap() error { return e.Err }
 
 // ErrDestroyed is returned by the methods of a destroyed sandbox.
 var ErrDestroyed = errors.New("sandbox: destroyed")
+
+// ErrNoImages is returned by New for a Spec with Root by drivers that have no file
+// system of their own.
+var ErrNoImages = errors.New("sandbox: container images need the linux driver")
 
 // ErrAttached is returned by Attach for a sandbox that has a function already:
 // none is ever used for a second one.

@@ -31,6 +31,7 @@ type Driver struct {
 	shells   *stock[*Sandbox] // environments that lack only what furnish gives them; nil: none are kept
 	why      error            // what keeps cgroups from being complete
 	template *template
+	skeleton *skeleton // of the roots of images
 	null     *os.File
 	rootless bool // there is no user but functions'
 	dumpable int  // of this process
@@ -106,6 +107,9 @@ func newDriver(opts Options, find func() (hierarchy, error)) (_ *Driver, err err
 	dir := opts.Scratch
 	if dir == "" {
 		dir = os.TempDir()
+	}
+	if d.skeleton, err = newSkeleton(dir); err != nil {
+		return nil, err
 	}
 	d.disks, d.noDisks = newDisks(dir, spareDisks.among(opts))
 	if d.template, err = newTemplate(program, d.resolver(), d.rootless); err != nil {
@@ -217,6 +221,9 @@ func (d *Driver) New(ctx context.Context, spec *sandbox.Spec) (sandbox.Sandbox, 
 	if !safeName(spec.ID) {
 		return nil, errorOfName(spec.ID)
 	}
+	if err := spec.CheckRoot(); err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	if d.closed {
 		d.mu.Unlock()
@@ -293,6 +300,9 @@ func (d *Driver) Close() error {
 	}
 	if d.template != nil {
 		d.template.close()
+	}
+	if d.skeleton != nil {
+		errs = append(errs, d.skeleton.close())
 	}
 	if d.null != nil {
 		errs = append(errs, d.null.Close())

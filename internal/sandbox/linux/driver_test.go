@@ -192,7 +192,7 @@ func TestResolverFollowsTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := driver.template.replace("etc/resolv.conf", []byte("stale")); err != nil {
+	if err := driver.template.replace(ownFolder[1:]+"/resolv.conf", []byte("stale")); err != nil {
 		t.Fatal(err)
 	}
 	inside := func() string {

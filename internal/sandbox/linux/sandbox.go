@@ -111,10 +111,19 @@ func (s *Sandbox) furnish(spec *sandbox.Spec, folders folders) error {
 		if err != nil {
 			err = fmt.Errorf("set the host name: %w", err)
 		}
-		for path, fd := range folders {
-			err = errors.Join(err, attach(fd, path))
+		at := ""
+		if root, ok := folders["/"]; ok {
+			delete(folders, "/")
+			at = imageRoot
+			err = errors.Join(err, attach(root, at))
 		}
-		return err
+		for path, fd := range folders {
+			err = errors.Join(err, attach(fd, at+path))
+		}
+		if at == "" || err != nil {
+			return err
+		}
+		return enterImage(at)
 	})
 }
 
@@ -132,7 +141,7 @@ func (s *Sandbox) Attach(ctx context.Context, spec *sandbox.Spec) error {
 	switch {
 	case s.destroyed:
 		return sandbox.ErrDestroyed
-	case had.Code != "":
+	case had.Code != "" || len(had.Root) > 0:
 		return sandbox.ErrAttached
 	}
 	whole, err := had.Complete(spec)

@@ -123,7 +123,15 @@ func (d *Driver) openFolders(had, spec *sandbox.Spec) (_ folders, err error) {
 			return nil, err
 		}
 	}
-	if spec.Code == "" {
+	if len(spec.Root) > 0 {
+		layers, err := d.skeleton.over(spec.Root)
+		if err != nil {
+			return nil, err
+		}
+		if err := open("/", func() (int, error) { return overlay(layers) }); err != nil {
+			return nil, err
+		}
+	} else if spec.Code == "" {
 		return opened, nil
 	}
 	switch layers := spec.Layers; len(layers) {

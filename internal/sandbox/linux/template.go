@@ -58,8 +58,12 @@ const (
 	resolverRelay                 // from the relay, which asks whom the host asks
 )
 
-// resolverFiles follow the host's while environments run.
+// resolverFiles follow the host's while environments run. They stand in
+// ownFolder, and what is in /etc leads there: also in the root of an image.
 var resolverFiles = []string{"hosts", "resolv.conf"}
+
+// ownFolder is where the sandbox's own files are inside.
+const ownFolder = "/var/rapid"
 
 // template is a mount namespace with the file system that is the same for all
 // environments. Each environment's is a copy of it, which is cheap.
@@ -139,6 +143,14 @@ func buildTemplate(program []byte, r resolver, rootless bool) (_ *template, err 
 	}
 	if err := writeEtc(filepath.Join(dir, "etc")); err != nil {
 		return nil, err
+	}
+	if err := linkResolver(dir); err != nil {
+		return nil, err
+	}
+	for name, text := range map[string]string{"hosts": "127.0.0.1 localhost\n::1 localhost\n", "resolv.conf": ""} {
+		if err := os.WriteFile(filepath.Join(dir, ownFolder, name), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
 	}
 	if err := makeDevices(filepath.Join(dir, "dev"), bound); err != nil {
 		return nil, err
@@ -222,7 +234,6 @@ func writeEtc(dir string) error {
 	}
 	files := map[string]string{
 		"passwd": userLines, "group": groupLines,
-		"hosts": "127.0.0.1 localhost\n::1 localhost\n", "resolv.conf": "",
 	}
 	for _, name := range etcFiles {
 		text, err := os.ReadFile(filepath.Join("/etc", name))
@@ -245,6 +256,16 @@ func writeEtc(dir string) error {
 	}
 	// The clock of a function shows UTC, whatever the host's.
 	return os.Symlink("/usr/share/zoneinfo/UTC", filepath.Join(dir, "localtime"))
+}
+
+// linkResolver makes the links in the /etc below root to the resolver's files.
+func linkResolver(root string) error {
+	for _, name := range resolverFiles {
+		if err := os.Symlink(filepath.Join(ownFolder, name), filepath.Join(root, "etc", name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // devices are those that are safe to share.
@@ -335,7 +356,7 @@ func (t *template) refresh() error {
 		if name == "resolv.conf" && t.resolver == resolverRelay {
 			text = viaRelay(text)
 		}
-		if err := t.replace("etc/"+name, text); err != nil {
+		if err := t.replace(ownFolder[1:]+"/"+name, text); err != nil {
 			return err
 		}
 		t.copied[name] = info.ModTime()

@@ -96,6 +96,9 @@ func (d *Driver) New(ctx context.Context, spec *sandbox.Spec) (sandbox.Sandbox, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if len(spec.Root) > 0 {
+		return nil, sandbox.ErrNoImages
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
