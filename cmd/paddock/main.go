@@ -62,6 +62,7 @@ type serve struct {
 	MSK           map[string]string `name:"msk" env:"PADDOCK_MSK" mapsep:";" placeholder:"ARN=HOST:PORT,…" help:"Brokers of an Amazon MSK cluster that event source mappings name by its ARN; repeat for more."`
 	Secret        map[string]string `env:"PADDOCK_SECRETS" mapsep:";" placeholder:"ARN=FILE" help:"A file that stands for the secret with that ARN, such as the Kafka credentials that event source mappings name; read whenever it is needed; repeat for more."`
 	VPCLink       map[string]string `name:"vpc-link" env:"PADDOCK_VPC_LINKS" mapsep:";" placeholder:"ID=HOST:PORT" help:"Where a VPC link leads, by its ID or by the ARN of its load balancer; repeat for more."`
+	Issuer        map[string]string `env:"PADDOCK_ISSUERS" mapsep:";" placeholder:"POOL=URL" help:"Where the keys are of a user pool that authorizers name, by its ARN or its issuer: the URL of a JSON Web Key Set or of an OpenID configuration, which then says the issuer; repeat for more (default: AWS's own)."`
 	PlaintextSASL []string          `name:"plaintext-sasl" env:"PADDOCK_PLAINTEXT_SASL" placeholder:"HOST:PORT" help:"A Kafka broker that is given passwords without TLS, for tests; repeat for more."`
 
 	ShowLogs bool          `env:"PADDOCK_SHOW_LOGS" help:"Print what functions log."`
@@ -91,7 +92,7 @@ func (s *serve) Run() error {
 		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, Memory: s.Memory, IdleExpiry: s.IdleExpiry, Zygotes: s.Zygotes,
 		NoCPUQuota: !s.CPUQuota, APIRate: s.APIRate, APIBurst: s.APIBurst,
 		AccessKeys: s.AccessKey, Insecure: s.Insecure, AllowedHosts: s.AllowHost, AllowedOrigins: s.AllowOrigin,
-		MSK: clusters, VPCLinks: s.VPCLink, PlaintextSASL: s.PlaintextSASL, Secrets: s.Secret,
+		MSK: clusters, VPCLinks: s.VPCLink, Issuers: s.Issuer, PlaintextSASL: s.PlaintextSASL, Secrets: s.Secret,
 		AllowReset: s.AllowReset, ShowLogs: s.ShowLogs, Grace: s.Grace,
 		Out: os.Stdout, Logger: slog.New(handler),
 	})

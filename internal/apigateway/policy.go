@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	policydoc "github.com/paddock-run/paddock/internal/policy"
 )
 
 // maxPolicy is how many bytes a resource policy may have.
@@ -22,11 +24,8 @@ func checkPolicy(policy string) (string, error) {
 	if json.Unmarshal([]byte(policy), &unescaped) == nil || json.Unmarshal([]byte(`"`+policy+`"`), &unescaped) == nil {
 		policy = unescaped
 	}
-	var doc struct {
-		Statement json.RawMessage
-	}
 	var compact bytes.Buffer
-	if json.Unmarshal([]byte(policy), &doc) != nil || doc.Statement == nil || json.Compact(&compact, []byte(policy)) != nil {
+	if _, err := policydoc.Parse([]byte(policy), policydoc.Resource); err != nil || json.Compact(&compact, []byte(policy)) != nil {
 		return "", badRequest("Invalid policy document. Please check the policy syntax and ensure that Principals are valid.")
 	}
 	if compact.Len() > maxPolicy {

@@ -78,6 +78,11 @@ type Config struct {
 	APIRate  float64
 	APIBurst int32
 
+	// Issuers says where the keys of user pools are that COGNITO_USER_POOLS
+	// authorizers name: by ARN or issuer, the URL of a JSON Web Key Set or of an
+	// OpenID configuration.
+	Issuers map[string]string
+
 	AllowReset bool // serve POST /_paddock/reset
 	ShowLogs   bool // print what functions log
 
@@ -145,6 +150,7 @@ type daemon struct {
 	runtimes *runtimes.Runtimes
 	code     *codestore.Store
 	logs     *logs.Service
+	keys     *accessKeys
 	invoker  *invoke.Invoker
 	lambda   *lambda.Service
 	apis     *apigatewayv2.Service
@@ -175,7 +181,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 	if d.logs, err = logs.New(d.life, d.state.Documents, d.state.Logs, d.log); err != nil {
 		return err
 	}
-	keys := newAccessKeys(cfg.AccessKeys)
+	d.keys = newAccessKeys(cfg.AccessKeys)
 	memory, err := memoryBudget(cmp.Or(cfg.Memory, "0"), func() (uint64, error) { return machineMemory(os.DirFS("/")) })
 	if err != nil {
 		return err
@@ -188,7 +194,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		MemoryMB:    memory,
 		IdleExpiry:  cfg.IdleExpiry,
 		Zygotes:     zygotes(cfg.Zygotes),
-		AWS:         &inside{keys: keys, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
+		AWS:         &inside{keys: d.keys, handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
 		AWSPort:     d.port(),
 		NoCPUQuota:  cfg.NoCPUQuota,
 		Messages:    d.state.Messages,
@@ -226,7 +232,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		Internal:       d.internal(),
 		AllowedHosts:   append(cfg.AllowedHosts, hostsOf(cfg.Listen)...),
 		AllowedOrigins: cfg.AllowedOrigins,
-		Lookup:         keys.lookup(),
+		Lookup:         d.keys.lookup(),
 		Version:        cfg.Version,
 		Logger:         d.log,
 	})

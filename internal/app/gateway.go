@@ -11,6 +11,7 @@ import (
 	"github.com/paddock-run/paddock/internal/awserr"
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/gateway"
+	"github.com/paddock-run/paddock/internal/gateway/authorizer"
 	"github.com/paddock-run/paddock/internal/gateway/limits"
 	"github.com/paddock-run/paddock/internal/gateway/rest"
 	"github.com/paddock-run/paddock/internal/identity"
@@ -27,17 +28,25 @@ func (d *daemon) gateway(ctx context.Context) (_ edge.Gateway, err error) {
 		return nil, err
 	}
 	d.rest.SetUsage(d.limits)
+	authorizers, err := authorizer.New(authorizer.Options{
+		Functions: d.lambda, Invoker: d.invoker, Issuers: d.cfg.Issuers, Lookup: d.keys.lookup(), Logger: d.log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	d.data = rest.New(rest.Options{
 		APIs:      d.rest,
 		Functions: d.lambda,
 		Invoker:   d.invoker,
 		Services:  &calledServices{services: d.services(), handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
 		Links:     &vpcLinks{targets: d.cfg.VPCLinks, links: d.rest},
+		Policies:  authorizer.Policies{},
+		Authorize: authorizers,
 		Limits:    d.limits,
 		Logs:      gatewayLogs{d.logs},
 		Logger:    d.log,
 	})
-	d.rest.SetTester(&restTester{d.data})
+	d.rest.SetTester(&restTester{d.data, authorizers})
 	return &apis{http: gateway.New(d.apis, d.lambda, d.invoker, d.log), rest: d.data, restAPIs: d.rest, httpAPIs: d.apis}, nil
 }
 
@@ -121,7 +130,10 @@ func (l gatewayLogs) Append(account, region, group, stream string, events []rest
 }
 
 // restTester carries out test invocations on the data plane.
-type restTester struct{ gateway *rest.Gateway }
+type restTester struct {
+	gateway     *rest.Gateway
+	authorizers *authorizer.Authorizers
+}
 
 var _ apigateway.Tester = (*restTester)(nil)
 
@@ -139,8 +151,23 @@ func (t *restTester) TestMethod(ctx context.Context, m apigateway.TestMethod) (*
 }
 
 // TestAuthorizer implements apigateway.Tester.
-func (*restTester) TestAuthorizer(context.Context, apigateway.TestAuthorizer) (*apigateway.TestAuthorizerResult, error) {
-	return nil, awserr.New(http.StatusNotImplemented, "NotImplementedException", "Paddock does not run authorizers of REST APIs yet")
+func (t *restTester) TestAuthorizer(ctx context.Context, a apigateway.TestAuthorizer) (*apigateway.TestAuthorizerResult, error) {
+	r, log, err := t.gateway.TestRequest(ctx, &rest.Test{
+		Account: a.Account, Region: a.Region, APIID: a.APIID, Definition: a.Definition, PathWithQuery: a.PathWithQuery, Body: a.Body,
+		Headers: canonical(a.Headers), StageVariables: a.StageVariables,
+	}, a.AdditionalContext)
+	if err != nil {
+		return nil, awserr.New(http.StatusBadRequest, "BadRequestException", "Invalid pathWithQueryString: %s", a.PathWithQuery)
+	}
+	begin := time.Now()
+	got, err := t.authorizers.Test(ctx, a.Definition.Authorizers[a.AuthorizerID], r)
+	if err != nil {
+		return nil, err
+	}
+	return &apigateway.TestAuthorizerResult{
+		ClientStatus: got.ClientStatus, Log: log(), Latency: time.Since(begin),
+		PrincipalID: got.PrincipalID, Policy: got.Policy, Authorization: got.Authorization, Claims: got.Claims,
+	}, nil
 }
 
 func canonical(h map[string][]string) http.Header {
