@@ -24,6 +24,7 @@ type Version struct {
 	Architecture    string            // "x86_64" or "arm64"
 	CodeDir         string            // host folder of the unpacked archive
 	LayerDirs       []string          // those of its layers, in order: later ones cover earlier ones
+	Image           *Image            // nil where the code is an archive; else there are no Runtime, CodeDir and LayerDirs
 	Environment     map[string]string // the function's own variables
 	Timeout         time.Duration     // 1 s to 900 s
 	MemoryMB        int               // 128 to 10240

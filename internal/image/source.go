@@ -343,4 +343,3 @@ func refused(r reference, err error) error {
 	}
 	return function.NewImageError(function.ImageDenied, "The registry of the source image %s answered: %v.", r, answer)
 }
-

@@ -1,6 +1,7 @@
 package invoke
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -107,10 +108,32 @@ func (p *program) close() {
 
 // spec is the sandbox of a function of this environment.
 func (e *environment) spec(rt *runtimes.Runtime) *sandbox.Spec {
+	if image := e.v.Image; image != nil {
+		return &sandbox.Spec{ID: e.id, Root: image.Layers, MemoryMB: e.v.MemoryMB, EphemeralMB: e.v.EphemeralMB}
+	}
 	return &sandbox.Spec{
 		ID: e.id, Code: e.v.CodeDir, Layers: e.v.LayerDirs, Lang: rt.Lang, Bootstrap: rt.Bootstrap,
 		MemoryMB: e.v.MemoryMB, EphemeralMB: e.v.EphemeralMB,
 	}
+}
+
+// runtime is what runs a version.
+func (i *Invoker) runtime(v *function.Version) (*runtimes.Runtime, error) {
+	if v.Image != nil {
+		return runtimes.Image(), nil
+	}
+	return i.opts.Runtimes.Resolve(v.Runtime)
+}
+
+// missClient says, where an image's entry point has never asked for an event and
+// did not say why, what it may lack.
+func (e *environment) missClient(f *failure) {
+	if e.v.Image == nil {
+		return
+	}
+	hint := "the image's entry point did not ask the Runtime API for an event; if it has no runtime interface client, add one: https://docs.aws.amazon.com/lambda/latest/dg/images-create.html"
+	f.message += " (" + hint + ")"
+	e.log.say("Paddock: " + hint + "\n")
 }
 
 // boot makes the sandbox, starts the runtime in it, or takes one that was started
@@ -119,7 +142,7 @@ func (e *environment) spec(rt *runtimes.Runtime) *sandbox.Spec {
 func (e *environment) boot(ctx context.Context, limit time.Duration) (f *failure) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	rt, err := e.inv.opts.Runtimes.Resolve(e.v.Runtime)
+	rt, err := e.inv.runtime(e.v)
 	if err != nil {
 		return &failure{err: err}
 	}
@@ -158,9 +181,11 @@ func (e *environment) boot(ctx context.Context, limit time.Duration) (f *failure
 		}
 		if f == nil {
 			f = exited(e.proc.Exit())
+			e.missClient(f)
 		}
 	case <-timer.C:
 		f = timedOut(limit)
+		e.missClient(f)
 	case <-ctx.Done():
 		f = &failure{err: function.ErrShuttingDown}
 	}
@@ -215,7 +240,10 @@ func (e *environment) launch(ctx context.Context, rt *runtimes.Runtime, deadline
 		}
 	}
 	if p == nil {
-		if p, err = startProgram(ctx, e.box, cmd, variables, layout.Task); err != nil {
+		if cmd.Path == "" {
+			return &failure{errorType: "Runtime.InvalidEntrypoint", message: "the image has no ENTRYPOINT and no CMD, and the function's ImageConfig gives none"}
+		}
+		if p, err = startProgram(ctx, e.box, cmd, variables, cmp.Or(cmd.Dir, layout.Task)); err != nil {
 			return notStarted(err, layout, cmd.InvalidEntrypoint)
 		}
 		variables = nil // it was started with them

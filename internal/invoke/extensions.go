@@ -44,8 +44,11 @@ type member struct {
 }
 
 // extensions names a version's external extensions: every file in the folder, of
-// the layers as they cover each other.
+// the layers as they cover each other, or of its image.
 func extensions(v *function.Version) ([]string, error) {
+	if v.Image != nil {
+		return v.Image.Extensions, nil
+	}
 	found := make(map[string]bool) // whether it is a file
 	for _, layer := range v.LayerDirs {
 		entries, err := os.ReadDir(filepath.Join(layer, extensionFolder))

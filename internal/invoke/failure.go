@@ -93,6 +93,10 @@ func exited(x sandbox.Exit) *failure {
 // fault where the program is missing or cannot be run, else the host's.
 func notStarted(err error, layout sandbox.Layout, invalidEntrypoint func() (string, string)) *failure {
 	var exec *sandbox.ExecError
+	var path *fs.PathError
+	if errors.As(err, &path) && path.Op == "chdir" { // only images choose where they start
+		return &failure{errorType: "Runtime.InvalidWorkingDir", message: path.Error()}
+	}
 	if !errors.As(err, &exec) {
 		return &failure{err: err}
 	}

@@ -159,7 +159,7 @@ func (z *zygotes) hasLibraries(v *function.Version) bool {
 
 // Expect says that functions like v are likely to start soon.
 func (i *Invoker) Expect(v *function.Version) {
-	rt, err := i.opts.Runtimes.Resolve(v.Runtime)
+	rt, err := i.runtime(v)
 	if err != nil || i.zygotes.most == 0 {
 		return // whoever invokes it is told
 	}

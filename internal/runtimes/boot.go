@@ -53,7 +53,7 @@ func (r *Runtime) Boot(layout sandbox.Layout, env []string) ([]byte, error) {
 // or the dynamic linker read when they start, or because there is nothing to boot
 // (provided.*).
 func (r *Runtime) Kind(v *function.Version) string {
-	if r.spec.lang == langProvided {
+	if r.spec.lang == langProvided || r.spec.lang == langImage {
 		return ""
 	}
 	for name := range v.Environment {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/sandbox"
@@ -19,6 +20,8 @@ type Command struct {
 	Path     string
 	Fallback []string
 	Args     []string // with Args[0]
+	// Dir is the working directory as seen inside; empty: the layout's Task.
+	Dir string
 	// Framed says that the program speaks frames over FramesDescriptor
 	// (runtimeapi.Link), and waits to be booted with Runtime.Boot's document. The
 	// others speak HTTP.
@@ -27,12 +30,22 @@ type Command struct {
 	// variables, which may override all of it but reserved names, and beside the
 	// AWS_* ones that the invoker sets.
 	Env []string
+
+	entry string // of an image: its entry point as it was given
 }
+
+const invalidEntrypoint = "Runtime.InvalidEntrypoint"
 
 // InvalidEntrypoint is the errorType and errorMessage (without its
 // "RequestId: … Error: ") that Lambda reports when there is no program to run.
 func (c *Command) InvalidEntrypoint() (errorType, message string) {
-	return "Runtime.InvalidEntrypoint", fmt.Sprintf("Couldn't find valid bootstrap(s): [%s]",
+	switch {
+	case c.entry == c.Path && c.entry != "":
+		return invalidEntrypoint, (&sandbox.ExecError{Path: c.Path, Err: syscall.ENOENT}).Error()
+	case c.entry != "":
+		return invalidEntrypoint, fmt.Sprintf("exec: %q: executable file not found in $PATH", c.entry)
+	}
+	return invalidEntrypoint, fmt.Sprintf("Couldn't find valid bootstrap(s): [%s]",
 		strings.Join(append([]string{c.Path}, c.Fallback...), " "))
 }
 
@@ -49,6 +62,9 @@ const wrapperVariable = "AWS_LAMBDA_EXEC_WRAPPER"
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 // with the environment's own folders in the place of Lambda's.
 func (r *Runtime) Command(layout sandbox.Layout, v *function.Version) *Command {
+	if r.spec.lang == langImage {
+		return imageCommand(layout, v)
+	}
 	c := &Command{Env: r.environment(layout, v)}
 	if r.spec.lang == langProvided {
 		c.Path = path.Join(layout.Task, "bootstrap")
