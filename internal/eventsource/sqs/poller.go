@@ -54,6 +54,9 @@ const (
 	// of them there should be in memory before they are in a batch.
 	maxLease  = 1000
 	maxLeased = 64 << 20
+	// settleEvery is how often messages of a standard queue are deleted at most:
+	// each time waits for the disk.
+	settleEvery = 5 * time.Millisecond
 )
 
 // run is one Run of a poller.
@@ -271,18 +274,11 @@ func (r *run) settleResult(batch []message, answer []byte) {
 // settle deletes messages, those of several batches at once where they come
 // faster than the store takes them. What it cannot delete comes again.
 func (r *run) settle() {
+	var next time.Time // when messages may be deleted again
 	for messages := range r.done {
-	more:
-		for len(messages) < maxLease {
-			select {
-			case next, ok := <-r.done:
-				if !ok {
-					break more
-				}
-				messages = append(messages, next...)
-			default:
-				break more
-			}
+		messages = r.gather(messages, next)
+		if !r.fifo { // where a group waits for its message to be gone
+			next = time.Now().Add(settleEvery)
 		}
 		switch err := r.queues.Delete(r.life, r.mapping.EventSourceARN, messages); {
 		case err == nil:
@@ -291,6 +287,39 @@ func (r *run) settle() {
 			r.host.Logger.Error("messages cannot be deleted, and will come again", "messages", len(messages), "error", err)
 		}
 	}
+}
+
+// gather adds what else there is to delete, until a moment comes or there are
+// many.
+func (r *run) gather(messages []eventsource.Message, until time.Time) []eventsource.Message {
+	timer := time.NewTimer(max(0, time.Until(until)))
+	defer timer.Stop()
+	expired := false
+	for len(messages) < maxLease {
+		select {
+		case more, ok := <-r.done:
+			if !ok {
+				return messages
+			}
+			messages = append(messages, more...)
+			continue
+		default:
+		}
+		if expired || r.polling.Err() != nil {
+			return messages
+		}
+		select {
+		case more, ok := <-r.done:
+			if !ok {
+				return messages
+			}
+			messages = append(messages, more...)
+		case <-timer.C:
+			expired = true
+		case <-r.polling.Done():
+		}
+	}
+	return messages
 }
 
 // release makes messages visible again that did not come to the function.
