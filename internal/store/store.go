@@ -1,7 +1,6 @@
 // Package store declares the shapes of Paddock's state: documents, blobs, log
-// events and messages (series come with the service that needs them). Each
-// has drivers (store/sqlite, …) and one conformance suite (store/storetest)
-// that every driver passes.
+// events, messages and series. Each has drivers (store/sqlite, …) and one
+// conformance suite (store/storetest) that every driver passes.
 //
 // What a method has acknowledged survives kill -9 and a full disk, unless the
 // method says otherwise. All methods are safe for concurrent use.

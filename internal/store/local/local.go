@@ -2,7 +2,7 @@
 //
 //	DIR/lock         held while a process has the folder open; its PID inside
 //	DIR/state.db     documents and small blobs (SQLite)
-//	DIR/logs.db      log events (SQLite)
+//	DIR/logs.db      log events and metrics (SQLite)
 //	DIR/messages/    queues (a journal)
 //	DIR/blobs/       large blobs
 //
@@ -35,6 +35,7 @@ type State struct {
 	Blobs     store.Blobs
 	Logs      store.Logs
 	Messages  store.Messages
+	Series    store.Series
 
 	lock        *lock
 	state, logs *sqlite.DB
@@ -69,7 +70,8 @@ func Open(dir string) (_ *State, err error) {
 
 	// All at once: each waits for the disk a few times.
 	var logs *sqlite.Logs
-	var logsErr, messagesErr error
+	var series *sqlite.Series
+	var logsErr, seriesErr, messagesErr error
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		s.messages, messagesErr = journal.Open(filepath.Join(dir, "messages"), journal.Options{})
@@ -77,15 +79,17 @@ func Open(dir string) (_ *State, err error) {
 	wg.Go(func() {
 		if s.logs, logsErr = sqlite.Open(filepath.Join(dir, "logs.db")); logsErr == nil {
 			logs, logsErr = sqlite.NewLogs(s.logs)
+			series, seriesErr = sqlite.NewSeries(s.logs)
 		}
 	})
 	documents, blobs, err := s.openState(dir)
 	wg.Wait()
-	if err := errors.Join(err, logsErr, messagesErr); err != nil {
+	if err := errors.Join(err, logsErr, seriesErr, messagesErr); err != nil {
 		return nil, err
 	}
 	s.Documents, s.Blobs, s.Logs, s.Messages = documents, blobs, logs, s.messages
-	s.resets = []func(context.Context) error{documents.Reset, s.messages.Reset, logs.Reset}
+	s.Series = series
+	s.resets = []func(context.Context) error{documents.Reset, s.messages.Reset, logs.Reset, series.Reset}
 	return s, nil
 }
 
@@ -125,7 +129,7 @@ func (s *State) openState(dir string) (_ *sqlite.Documents, _ *blobfile.Blobs, e
 	return documents, blobs, nil
 }
 
-// Reset deletes every document and log event, in this order, while the state
+// Reset deletes every document, message, log event and metric, in this order, while the state
 // stays open. Watches see the documents' deletions; revisions and log event IDs
 // go on rising. What others write meanwhile may stay. After an error some of it
 // may be left: it can be called again.
