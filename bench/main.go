@@ -22,11 +22,22 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds of each comparison")
 	length := flag.Duration("length", 3*time.Second, "of one measurement under load")
 	sandbox := flag.String("sandbox", "auto", "Paddock's --sandbox")
-	only := flag.String("only", "", "measure only this: start, warm, throughput, thaw, cold, burst, layers, sandbox or control")
+	only := flag.String("only", "", "measure only this: start, warm, throughput, thaw, cold, burst, layers, sandbox, rest or control")
+	role := flag.String("role", "", "be the upstream or the reverse-proxy of rest (bench starts it itself)")
+	at := flag.String("at", "", "the address of that server")
+	to := flag.String("to", "", "where the reverse-proxy leads")
 	floor := flag.String("floor", "", "be the server of the floor at this address (bench starts it itself)")
 	floorFunction := flag.String("floor-function", "", "the program that the floor's server runs")
 	floorProcesses := flag.Int("floor-processes", 1, "how many of it")
 	flag.Parse()
+	if *role != "" {
+		serve := func() error { return serveUpstream(*at) }
+		if *role == "reverse-proxy" {
+			serve = func() error { return serveReverseProxy(*at, *to) }
+		}
+		fmt.Fprintln(os.Stderr, "bench:", serve())
+		os.Exit(1)
+	}
 	if *floor != "" {
 		if err := serveFloor(*floor, *floorFunction, *floorProcesses); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
@@ -61,7 +72,7 @@ func run(paddock, sandbox, only string, rounds int, length time.Duration) error 
 	for _, m := range []struct {
 		name string
 		run  func() error
-	}{{"start", b.start}, {"warm", b.warm}, {"throughput", b.throughput}, {"thaw", b.thaw}, {"cold", b.cold}, {"burst", b.burst}, {"layers", b.layers}, {"sandbox", b.sandboxes}, {"control", b.control}} {
+	}{{"start", b.start}, {"warm", b.warm}, {"throughput", b.throughput}, {"thaw", b.thaw}, {"cold", b.cold}, {"burst", b.burst}, {"layers", b.layers}, {"sandbox", b.sandboxes}, {"rest", b.rest}, {"control", b.control}} {
 		if only != "" && only != m.name {
 			continue
 		}
@@ -71,7 +82,7 @@ func run(paddock, sandbox, only string, rounds int, length time.Duration) error 
 		}
 	}
 	if !measured {
-		return fmt.Errorf("-only %s: there is start, warm, throughput, thaw, cold, burst, layers, sandbox and control", only)
+		return fmt.Errorf("-only %s: there is start, warm, throughput, thaw, cold, burst, layers, sandbox, rest and control", only)
 	}
 	return nil
 }
