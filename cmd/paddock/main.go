@@ -50,6 +50,11 @@ type serve struct {
 
 	CPUQuota bool `name:"cpu-quota" default:"true" negatable:"" env:"PADDOCK_CPU_QUOTA" help:"Limit functions to a share of the processors in proportion to their memory, as Lambda does (default: on)."`
 
+	TLSListen string `name:"tls-listen" env:"PADDOCK_TLS_LISTEN" placeholder:"HOST:PORT" help:"Address to listen on with TLS, for custom domain names and mutual TLS (default: none)."`
+	TLSCert   string `name:"tls-cert" env:"PADDOCK_TLS_CERT" placeholder:"FILE" help:"Certificate with its chain, in PEM (default: one that Paddock signs itself for each domain name)."`
+	TLSKey    string `name:"tls-key" env:"PADDOCK_TLS_KEY" placeholder:"FILE" help:"The certificate's key, in PEM."`
+
+	APICache int     `name:"api-cache" default:"256" env:"PADDOCK_API_CACHE" placeholder:"MB" help:"Memory of the caches of all REST APIs' stages together, in MB (default: ${default})."`
 	APIRate  float64 `name:"api-rate" default:"10000" env:"PADDOCK_API_RATE" help:"Requests a second that an account's REST APIs take in a region (default: ${default})."`
 	APIBurst int32   `name:"api-burst" default:"5000" env:"PADDOCK_API_BURST" help:"Requests that they take at once (default: ${default})."`
 
@@ -90,7 +95,8 @@ func (s *serve) Run() error {
 	return app.Run(ctx, app.Config{
 		Data: s.Data, Listen: s.Listen, Account: s.Account, Region: s.Region, Version: version,
 		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, Memory: s.Memory, IdleExpiry: s.IdleExpiry, Zygotes: s.Zygotes,
-		NoCPUQuota: !s.CPUQuota, APIRate: s.APIRate, APIBurst: s.APIBurst,
+		NoCPUQuota: !s.CPUQuota, APIRate: s.APIRate, APIBurst: s.APIBurst, APICache: s.APICache,
+		TLSListen: s.TLSListen, TLSCert: s.TLSCert, TLSKey: s.TLSKey,
 		AccessKeys: s.AccessKey, Insecure: s.Insecure, AllowedHosts: s.AllowHost, AllowedOrigins: s.AllowOrigin,
 		MSK: clusters, VPCLinks: s.VPCLink, Issuers: s.Issuer, PlaintextSASL: s.PlaintextSASL, Secrets: s.Secret,
 		AllowReset: s.AllowReset, ShowLogs: s.ShowLogs, Grace: s.Grace,

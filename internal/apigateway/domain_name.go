@@ -60,7 +60,7 @@ func servedDomain(doc store.Document) (*restapi.Domain, error) {
 	d, err := decode[domainName](doc)
 	return &restapi.Domain{
 		Account: d.Account, Region: d.Region, Name: d.Name, Mappings: d.Mappings,
-		Truststore: d.Truststore, Certificate: d.Certificate, PrivateKey: d.PrivateKey,
+		Truststore: d.Truststore, Certificate: d.Certificate, PrivateKey: d.PrivateKey, SecurityPolicy: d.SecurityPolicy,
 	}, err
 }
 
@@ -290,14 +290,14 @@ func (s *Service) UpdateDomainName(ctx context.Context, in *api.UpdateDomainName
 		if err := d.is(ctx, in.DomainNameId); err != nil {
 			return nil, err
 		}
-		uri, version := d.TruststoreURI, d.TruststoreVersion
 		if err := domainPatches(d).apply(in.PatchOperations); err != nil {
 			return nil, err
 		}
 		if !d.hasCertificate() {
 			return nil, badRequest("A certificate must be provided for the domain name")
 		}
-		if uri != d.TruststoreURI || version != d.TruststoreVersion {
+		// The same trust store may hold something else by now.
+		if slices.ContainsFunc(in.PatchOperations, func(o *api.PatchOperation) bool { return strings.HasPrefix(text(o.Path), "/mutualTlsAuthentication/") }) {
 			return nil, s.readTruststore(ctx, d)
 		}
 		return nil, nil

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/paddock-run/paddock/internal/eventsource"
 	"github.com/paddock-run/paddock/internal/eventsource/kafka"
 	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/internal/gateway/customdomain"
 	"github.com/paddock-run/paddock/internal/gateway/limits"
 	"github.com/paddock-run/paddock/internal/gateway/rest"
 	"github.com/paddock-run/paddock/internal/invoke"
@@ -73,6 +75,11 @@ type Config struct {
 	// what a file holds is the secret's string, read whenever it is needed.
 	Secrets map[string]string
 
+	// TLSListen is the HOST:PORT for TLS; empty: none. TLSCert and TLSKey are files of
+	// PEM; empty: Paddock signs certificates itself.
+	TLSListen, TLSCert, TLSKey string
+	// APICache is what the caches of all stages of REST APIs may hold, in MB; 0: 256.
+	APICache int
 	// APIRate (requests a second) and APIBurst (requests) are what an account's REST
 	// APIs take in a region; 0: API Gateway's 10,000 and 5,000.
 	APIRate  float64
@@ -122,6 +129,14 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer listener.Close()
 	d.addr = listener.Addr()
+	var secure net.Listener // nil: no TLS
+	if cfg.TLSListen != "" {
+		if secure, err = listen(cfg.TLSListen); err != nil {
+			return err
+		}
+		defer secure.Close()
+		d.tlsAddr = secure.Addr()
+	}
 	if err := d.build(ctx); err != nil {
 		return err
 	}
@@ -130,7 +145,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.Started != nil {
 		cfg.Started(d.addr)
 	}
-	return edge.Serve(ctx, listener, d.edge, edge.ServeOptions{Grace: cfg.Grace, Logger: d.log})
+	return d.serve(ctx, listener, secure)
 }
 
 // daemon is a running Paddock: its parts in the order in which they are built,
@@ -139,6 +154,7 @@ type daemon struct {
 	cfg     Config
 	log     *slog.Logger
 	addr    net.Addr
+	tlsAddr net.Addr // nil: no TLS
 	life    context.Context
 	endLife context.CancelFunc
 	// background is what runs besides requests until life ends.
@@ -157,6 +173,7 @@ type daemon struct {
 	rest     *apigateway.Service
 	data     *rest.Gateway // of REST APIs
 	limits   *limits.Limits
+	front    *customdomain.Front
 	sqs      *sqs.Service
 	kafka    *kafka.Source
 	secrets  fileSecrets
@@ -213,11 +230,14 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		return err
 	}
 	if d.rest, err = apigateway.New(d.life, apigateway.Options{
-		Documents: d.state.Documents, CheckTemplate: checkTemplate, AccountRate: cfg.APIRate, AccountBurst: cfg.APIBurst, Logger: d.log,
+		Documents: d.state.Documents, CheckTemplate: checkTemplate, AccountRate: cfg.APIRate, AccountBurst: cfg.APIBurst, Truststores: truststores{}, Logger: d.log,
 	}); err != nil {
 		return err
 	}
 	if d.sqs, err = sqs.New(d.life, ctx, d.state.Documents, d.state.Messages, d.log); err != nil {
+		return err
+	}
+	if d.front, err = d.tlsFront(); err != nil {
 		return err
 	}
 	gateway, err := d.gateway(ctx)
@@ -230,7 +250,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		Services:       d.services(),
 		Gateway:        gateway,
 		Internal:       d.internal(),
-		AllowedHosts:   append(cfg.AllowedHosts, hostsOf(cfg.Listen)...),
+		AllowedHosts:   slices.Concat(cfg.AllowedHosts, hostsOf(cfg.Listen), hostsOf(cfg.TLSListen)),
 		AllowedOrigins: cfg.AllowedOrigins,
 		Lookup:         d.keys.lookup(),
 		Version:        cfg.Version,
@@ -319,6 +339,8 @@ func checkNumbers(cfg *Config) error {
 		return fmt.Errorf("--zygotes %d: it is a number of environments, or -1 for what suits the machine", cfg.Zygotes)
 	case cfg.Grace < 0:
 		return fmt.Errorf("--grace %s: it is a duration from now on", cfg.Grace)
+	case cfg.APICache < 0:
+		return fmt.Errorf("--api-cache %d: it is a size in MB", cfg.APICache)
 	case !arn.IsAccount(cfg.Account):
 		return fmt.Errorf("--account %s: an account is twelve digits", cfg.Account)
 	}
@@ -327,15 +349,22 @@ func checkNumbers(cfg *Config) error {
 
 // checkExposure refuses to serve other machines without authentication.
 func checkExposure(cfg *Config) error {
-	host, _, err := net.SplitHostPort(cfg.Listen)
+	if err := checkAddress(cfg, "--listen", cfg.Listen); err != nil || cfg.TLSListen == "" {
+		return err
+	}
+	return checkAddress(cfg, "--tls-listen", cfg.TLSListen)
+}
+
+func checkAddress(cfg *Config, flag, address string) error {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("--listen wants HOST:PORT, such as 127.0.0.1:4566: %w", err)
+		return fmt.Errorf("%s wants HOST:PORT, such as 127.0.0.1:4566: %w", flag, err)
 	}
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
 	if len(cfg.AccessKeys) == 0 && !cfg.Insecure {
-		return fmt.Errorf("--listen %s would serve other machines without authentication: give --access-key ID=SECRET, or say --insecure if everyone who can reach this port may run code here", cfg.Listen)
+		return fmt.Errorf("%s %s would serve other machines without authentication: give --access-key ID=SECRET, or say --insecure if everyone who can reach this port may run code here", flag, address)
 	}
 	return nil
 }

@@ -21,6 +21,9 @@ func (d *daemon) greet() {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Paddock %s\n", d.cfg.Version)
 	fmt.Fprintf(&b, "  listening   %s\n", d.url())
+	if d.tlsAddr != nil {
+		fmt.Fprintf(&b, "  tls         https://%s\n", d.tlsAddr)
+	}
 	fmt.Fprintf(&b, "  data        %s\n", data)
 	fmt.Fprintf(&b, "  isolation   %s\n", d.driver.Isolation())
 	if d.why != "" {

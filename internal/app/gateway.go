@@ -12,6 +12,7 @@ import (
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/gateway"
 	"github.com/paddock-run/paddock/internal/gateway/authorizer"
+	"github.com/paddock-run/paddock/internal/gateway/customdomain"
 	"github.com/paddock-run/paddock/internal/gateway/limits"
 	"github.com/paddock-run/paddock/internal/gateway/rest"
 	"github.com/paddock-run/paddock/internal/identity"
@@ -35,19 +36,20 @@ func (d *daemon) gateway(ctx context.Context) (_ edge.Gateway, err error) {
 		return nil, err
 	}
 	d.data = rest.New(rest.Options{
-		APIs:      d.rest,
-		Functions: d.lambda,
-		Invoker:   d.invoker,
-		Services:  &calledServices{services: d.services(), handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
-		Links:     &vpcLinks{targets: d.cfg.VPCLinks, links: d.rest},
-		Policies:  authorizer.Policies{},
-		Authorize: authorizers,
-		Limits:    d.limits,
-		Logs:      gatewayLogs{d.logs},
-		Logger:    d.log,
+		APIs:       d.rest,
+		Functions:  d.lambda,
+		Invoker:    d.invoker,
+		Services:   &calledServices{services: d.services(), handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.edge.ServeHTTP(w, r) })},
+		Links:      &vpcLinks{targets: d.cfg.VPCLinks, links: d.rest},
+		Policies:   authorizer.Policies{},
+		Authorize:  authorizers,
+		Limits:     d.limits,
+		CacheBytes: int64(d.cfg.APICache) * megabyte,
+		Logs:       gatewayLogs{d.logs},
+		Logger:     d.log,
 	})
 	d.rest.SetTester(&restTester{d.data, authorizers})
-	return &apis{http: gateway.New(d.apis, d.lambda, d.invoker, d.log), rest: d.data, restAPIs: d.rest, httpAPIs: d.apis}, nil
+	return &apis{http: gateway.New(d.apis, d.lambda, d.invoker, d.log), rest: d.data, restAPIs: d.rest, httpAPIs: d.apis, front: d.front}, nil
 }
 
 // apis hands the edge's requests to the data plane of their API's kind.
@@ -56,6 +58,7 @@ type apis struct {
 	rest     *rest.Gateway
 	restAPIs *apigateway.Service
 	httpAPIs *apigatewayv2.Service
+	front    *customdomain.Front
 }
 
 var _ edge.Gateway = (*apis)(nil)
@@ -77,11 +80,12 @@ func (a *apis) ServeAPI(w http.ResponseWriter, r *http.Request, to edge.APIReque
 	a.http.ServeAPI(w, r, gateway.Request{APIID: to.APIID, Stage: to.Stage, Path: to.Path, PathForm: to.PathForm})
 }
 
-// serveDomain answers a request to a custom domain name. Where no mapping fits,
-// the API that is nowhere answers as API Gateway does: 403.
+// serveDomain answers a request to a custom domain name. Where no mapping fits, or
+// mutual TLS is wanted and was not had, the API that is nowhere answers as API
+// Gateway does: 403.
 func (a *apis) serveDomain(w http.ResponseWriter, r *http.Request, to edge.APIRequest) {
 	var target rest.Target
-	if domain := a.restAPIs.Domain(to.CustomHost); domain != nil {
+	if domain := a.restAPIs.Domain(to.CustomHost); domain != nil && a.front.Admits(domain, r) {
 		target, _ = rest.SplitDomain(domain, to.Path)
 	}
 	a.rest.ServeAPI(w, r, target)

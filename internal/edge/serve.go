@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,12 +30,15 @@ const DefaultGrace = 30 * time.Second
 type ServeOptions struct {
 	Grace  time.Duration // DefaultGrace when 0
 	Logger *slog.Logger  // of connections' errors; slog.Default() when nil
+	// TLS, where it is set, is spoken on the listener; its GetConfigForClient must
+	// name the protocols itself. Header names keep their canonical case then.
+	TLS *tls.Config
 }
 
 // ErrGraceExceeded is what Serve returns where it had to cut requests off.
 var ErrGraceExceeded = errors.New("edge: requests were still running when the grace was over, and were cut off")
 
-// Serve serves HTTP/1.1 and HTTP/2 without TLS (by prior knowledge) on a
+// Serve serves HTTP/1.1 and HTTP/2 (without TLS, by prior knowledge) on a
 // listener until ctx is done. Then it accepts no more, lets the running
 // requests finish, and after the grace cancels their contexts and closes their
 // connections. It returns nil after a clean end; it closes the listener.
@@ -54,7 +58,8 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, o S
 	defer cut()
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetUnencryptedHTTP2(o.TLS == nil)
+	protocols.SetHTTP2(o.TLS != nil)
 	server := &http.Server{
 		Handler:           handler,
 		Protocols:         &protocols,
@@ -71,7 +76,12 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, o S
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(rawhead.Listen(listener)) }()
+	if o.TLS != nil {
+		server.TLSConfig = o.TLS
+		go func() { ended <- server.ServeTLS(listener, "", "") }()
+	} else {
+		go func() { ended <- server.Serve(rawhead.Listen(listener)) }()
+	}
 	select {
 	case err := <-ended:
 		_ = server.Close() // the listener failed; what it brought is to end

@@ -73,6 +73,7 @@ type Domain struct {
 	Truststore []byte
 	// Certificate is PEM with its key; nil: the operator's own.
 	Certificate, PrivateKey []byte
+	SecurityPolicy          string // "TLS_1_0", "TLS_1_2", "SecurityPolicy_TLS13_1_3_2025_09", …
 }
 
 // Mapping is what a base path of a domain leads to.

@@ -90,6 +90,9 @@ func (c *call) deploymentID() string {
 }
 
 func (c *call) identityVariable(name string) (string, bool) {
+	if part, ok := strings.CutPrefix(name, "clientCert."); ok {
+		return c.clientCertificate().variable(part)
+	}
 	switch name {
 	case "sourceIp":
 		return c.SourceIP(), true

@@ -63,6 +63,8 @@ type eventIdentity struct {
 	User                          *string `json:"user"`
 	APIKey                        *string `json:"apiKey,omitempty"`
 	APIKeyID                      *string `json:"apiKeyId,omitempty"`
+
+	ClientCert *eventCertificate `json:"clientCert,omitempty"`
 }
 
 // newEvent makes the payload of a request.
@@ -188,6 +190,7 @@ func clientName(r *http.Request, canonical string) string {
 
 func (c *call) eventIdentity() eventIdentity {
 	id := eventIdentity{SourceIP: c.SourceIP(), UserAgent: optional(c.HTTP.Header.Get("User-Agent"))}
+	id.ClientCert = c.clientCertificate()
 	if c.key != nil {
 		id.APIKey, id.APIKeyID = new(c.key.Value), new(c.key.ID)
 	}

@@ -136,6 +136,8 @@ var contextGroups = map[string][]string{
 		"httpMethod", "operationName", "protocol", "requestTime", "requestTimeEpoch", "path", "apiId", "deploymentId", "isCanaryRequest"},
 	"identity": {"cognitoIdentityPoolId", "accountId", "cognitoIdentityId", "caller", "sourceIp", "principalOrgId", "accessKey",
 		"cognitoAuthenticationType", "cognitoAuthenticationProvider", "userArn", "userAgent", "user", "apiKey", "apiKeyId"},
+	"identity.clientCert":          {"clientCertPem", "subjectDN", "issuerDN", "serialNumber", "validity"},
+	"identity.clientCert.validity": {"notBefore", "notAfter"},
 }
 
 // Names implements mapping.Variables.
@@ -149,6 +151,9 @@ func (t templateContext) Names(group string) []string {
 		return append(names, "principalId", "integrationLatency")
 	case group == "authorizer.claims" && d != nil && d.Claims != nil:
 		return slices.Sorted(maps.Keys(d.Claims))
+	}
+	if strings.HasPrefix(group, "identity.clientCert") && t.clientCertificate() == nil {
+		return nil
 	}
 	return contextGroups[group]
 }
