@@ -68,6 +68,7 @@ type serve struct {
 	Secret        map[string]string `env:"PADDOCK_SECRETS" mapsep:";" placeholder:"ARN=FILE" help:"A file that stands for the secret with that ARN, such as the Kafka credentials that event source mappings name; read whenever it is needed; repeat for more."`
 	VPCLink       map[string]string `name:"vpc-link" env:"PADDOCK_VPC_LINKS" mapsep:";" placeholder:"ID=HOST:PORT" help:"Where a VPC link leads, by its ID or by the ARN of its load balancer; repeat for more."`
 	Issuer        map[string]string `env:"PADDOCK_ISSUERS" mapsep:";" placeholder:"POOL=URL" help:"Where the keys are of a user pool that authorizers name, by its ARN or its issuer: the URL of a JSON Web Key Set or of an OpenID configuration, which then says the issuer; repeat for more (default: AWS's own)."`
+	Registry      []string          `env:"PADDOCK_REGISTRIES" placeholder:"HOST[:PORT]" help:"Another registry, besides Paddock's own, that functions' images may come from; repeat for more."`
 	PlaintextSASL []string          `name:"plaintext-sasl" env:"PADDOCK_PLAINTEXT_SASL" placeholder:"HOST:PORT" help:"A Kafka broker that is given passwords without TLS, for tests; repeat for more."`
 
 	ShowLogs bool          `env:"PADDOCK_SHOW_LOGS" help:"Print what functions log."`
@@ -99,6 +100,7 @@ func (s *serve) Run() error {
 		TLSListen: s.TLSListen, TLSCert: s.TLSCert, TLSKey: s.TLSKey,
 		AccessKeys: s.AccessKey, Insecure: s.Insecure, AllowedHosts: s.AllowHost, AllowedOrigins: s.AllowOrigin,
 		MSK: clusters, VPCLinks: s.VPCLink, Issuers: s.Issuer, PlaintextSASL: s.PlaintextSASL, Secrets: s.Secret,
+		Registries: s.Registry,
 		AllowReset: s.AllowReset, ShowLogs: s.ShowLogs, Grace: s.Grace,
 		Out: os.Stdout, Logger: slog.New(handler),
 	})

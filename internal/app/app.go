@@ -30,6 +30,7 @@ import (
 	"github.com/paddock-run/paddock/internal/gateway/customdomain"
 	"github.com/paddock-run/paddock/internal/gateway/limits"
 	"github.com/paddock-run/paddock/internal/gateway/rest"
+	"github.com/paddock-run/paddock/internal/image"
 	"github.com/paddock-run/paddock/internal/invoke"
 	"github.com/paddock-run/paddock/internal/lambda"
 	"github.com/paddock-run/paddock/internal/logs"
@@ -89,6 +90,10 @@ type Config struct {
 	// authorizers name: by ARN or issuer, the URL of a JSON Web Key Set or of an
 	// OpenID configuration.
 	Issuers map[string]string
+
+	// Registries are the hosts (host or host:port) of registries, besides Paddock's
+	// own, that functions' images may come from.
+	Registries []string
 
 	AllowReset bool // serve POST /_paddock/reset
 	ShowLogs   bool // print what functions log
@@ -165,6 +170,7 @@ type daemon struct {
 	why      string // why this driver
 	runtimes *runtimes.Runtimes
 	code     *codestore.Store
+	images   *image.Store // nil: the driver cannot run them
 	logs     *logs.Service
 	keys     *accessKeys
 	invoker  *invoke.Invoker
@@ -195,6 +201,9 @@ func (d *daemon) build(ctx context.Context) (err error) {
 	if d.code, err = codestore.New(codestore.Options{Dir: filepath.Join(cfg.Data, "code"), Blobs: d.state.Blobs, Logger: d.log}); err != nil {
 		return err
 	}
+	if err := d.openImages(); err != nil {
+		return err
+	}
 	if d.logs, err = logs.New(d.life, d.state.Documents, d.state.Logs, d.log); err != nil {
 		return err
 	}
@@ -223,7 +232,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		Logger:     d.log,
 	})
 	d.kafka = kafka.NewSource(kafka.Options{MSK: cfg.MSK, PlaintextSASL: cfg.PlaintextSASL})
-	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Invoker: d.invoker, Capacity: d.invoker, Sources: eventSources{d}, Concurrency: cfg.Concurrency, Logger: d.log}); err != nil {
+	if d.lambda, err = lambda.New(lambda.Options{Documents: d.state.Documents, Blobs: d.state.Blobs, Code: d.code, Images: d.imagesForLambda(), Invoker: d.invoker, Capacity: d.invoker, Sources: eventSources{d}, Concurrency: cfg.Concurrency, Logger: d.log}); err != nil {
 		return err
 	}
 	if d.apis, err = apigatewayv2.New(d.life, d.state.Documents, d.log); err != nil {
@@ -291,6 +300,9 @@ func (d *daemon) close() error {
 	}
 	if d.code != nil {
 		errs = append(errs, d.code.Close())
+	}
+	if d.images != nil {
+		errs = append(errs, d.images.Close())
 	}
 	d.endLife()
 	if d.sqs != nil {

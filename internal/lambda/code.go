@@ -14,8 +14,9 @@ import (
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const maxZipped = 52428800
 
-// code is an archive that was checked and may be stored.
+// code is an archive that was checked and may be stored, or an image.
 type code struct {
+	image   *imageDoc // nil: an archive
 	zip     []byte
 	sha256  string // lower-case hex
 	archive *archive.Archive
@@ -38,7 +39,7 @@ func takeCode(ctx context.Context, zip []byte, s3Bucket, s3Key, s3Version, image
 	case s3Bucket != nil || s3Key != nil || s3Version != nil:
 		return nil, invalidParameter("Paddock does not support code from Amazon S3 yet. Send the archive as ZipFile.")
 	case imageURI != nil:
-		return nil, unsupported("ImageUri")
+		return nil, invalidParameter("Please don't provide ImageUri when creating a function with packageType Zip.")
 	case deref(kmsKey) != "":
 		return nil, unsupported("SourceKMSKeyArn")
 	case zip == nil:
@@ -61,6 +62,9 @@ func takeCode(ctx context.Context, zip []byte, s3Bucket, s3Key, s3Version, image
 // store keeps the archive. release ends the hold that keeps it from being
 // deleted until a version refers to it.
 func (s *Service) store(ctx context.Context, c *code) (release func(), err error) {
+	if c.image != nil {
+		return s.refs.hold(ctx, imageRef(c.sha256))
+	}
 	release, err = s.refs.hold(ctx, c.sha256)
 	if err != nil {
 		return nil, err

@@ -91,11 +91,7 @@ func (c *codeRefs) discard(sha string, r *codeRef) {
 	}
 	r.gone = make(chan struct{})
 	c.s.background.Go(func() {
-		err := c.s.opts.Blobs.Delete(c.s.ctx, sha)
-		if err != nil && !errors.Is(err, context.Canceled) {
-			c.s.log.Warn("a code archive cannot be deleted; the next start tries again", "sha256", sha, "error", err)
-		}
-		c.s.opts.Code.Release(sha)
+		c.s.discard(sha)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.m[sha] == r {
@@ -107,6 +103,21 @@ func (c *codeRefs) discard(sha string, r *codeRef) {
 		}
 		close(r.gone)
 	})
+}
+
+// discard deletes an archive, or lets go of an image.
+func (s *Service) discard(ref string) {
+	if isImageRef(ref) {
+		if s.opts.Images != nil {
+			s.opts.Images.Release(ref)
+		}
+		return
+	}
+	err := s.opts.Blobs.Delete(s.ctx, ref)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Warn("a code archive cannot be deleted; the next start tries again", "sha256", ref, "error", err)
+	}
+	s.opts.Code.Release(ref)
 }
 
 func (c *codeRefs) wanted(sha string) bool {
@@ -152,5 +163,11 @@ func (s *Service) sweep() {
 	}
 	if err := s.opts.Code.Sweep(s.ctx, s.refs.wanted); err != nil && s.ctx.Err() == nil {
 		s.log.Warn("unpacked code cannot be swept", "error", err)
+	}
+	if s.opts.Images == nil {
+		return
+	}
+	if err := s.opts.Images.Sweep(s.ctx, s.refs.wanted); err != nil && s.ctx.Err() == nil {
+		s.log.Warn("unpacked images cannot be swept", "error", err)
 	}
 }

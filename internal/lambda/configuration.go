@@ -69,9 +69,6 @@ func (c *settings) check() error {
 	if len(c.FileSystemConfigs) > 0 {
 		return unsupported("FileSystemConfigs")
 	}
-	if i := c.ImageConfig; i != nil && (len(i.Command) > 0 || len(i.EntryPoint) > 0 || deref(i.WorkingDirectory) != "") {
-		return unsupported("ImageConfig")
-	}
 	if c.SnapStart != nil && deref(c.SnapStart.ApplyOn) == api.SnapStartApplyOnPublishedVersions {
 		return unsupported("SnapStart on PublishedVersions")
 	}
@@ -149,6 +146,9 @@ func (c *settings) applyTo(v *versionDoc, name string) error {
 	if c.EphemeralStorage != nil {
 		set(&v.Ephemeral, c.EphemeralStorage.Size)
 	}
+	if c.ImageConfig != nil && v.Image != nil {
+		v.Image = v.Image.with(c.ImageConfig)
+	}
 	if c.DeadLetterConfig != nil {
 		v.DeadLetter = deref(c.DeadLetterConfig.TargetArn)
 	}
@@ -205,6 +205,9 @@ func defaultLogGroup(name string) string { return "/aws/lambda/" + name }
 func (v *version) configuration(r ref, qualifier string) *api.FunctionConfiguration {
 	c := v.listed(r, qualifier)
 	v.show(c)
+	if v.doc.Image != nil {
+		return c
+	}
 	c.RuntimeVersionConfig = &api.RuntimeVersionConfig{RuntimeVersionArn: new(runtimeVersionARN(r.partition, r.region, v.doc.Runtime))}
 	return c
 }
@@ -223,7 +226,7 @@ func (v *version) listed(r ref, qualifier string) *api.FunctionConfiguration {
 		Timeout:          new(d.Timeout),
 		MemorySize:       new(d.MemorySize),
 		LastModified:     new(d.LastModified.UTC().Format("2006-01-02T15:04:05.000-0700")),
-		CodeSha256:       new(codeSHA256(d.CodeSHA256)),
+		CodeSha256:       new(d.shownSHA256()),
 		Version:          new(d.Version),
 		TracingConfig:    &api.TracingConfigResponse{Mode: new(api.TracingMode(d.Tracing))},
 		RevisionId:       new(d.RevisionID),
@@ -236,6 +239,9 @@ func (v *version) listed(r ref, qualifier string) *api.FunctionConfiguration {
 		LoggingConfig: &api.LoggingConfig{LogFormat: new(api.LogFormat(d.Logging.Format)), LogGroup: new(d.Logging.Group)},
 	}
 	c.Layers = describeLayers(d.Layers)
+	if d.Image != nil {
+		d.Image.describe(c)
+	}
 	if d.DeadLetter != "" {
 		c.DeadLetterConfig = &api.DeadLetterConfig{TargetArn: new(d.DeadLetter)}
 	}

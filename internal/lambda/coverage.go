@@ -28,8 +28,11 @@ var Settings = []coverage.Setting{
 		Note: "Code has to come with the request.",
 	},
 	{
-		Operation: uploading, Setting: "ImageUri, PackageType Image, ImageConfig", Status: coverage.Refused,
-		Note: "Container images are not supported yet.",
+		Operation: uploading, Setting: "ImageUri, PackageType Image", Status: coverage.Works,
+		Note: "With the linux sandbox driver. An image of Paddock's own registry (Amazon ECR's API), of another that --registry names, or, where Paddock listens on loopback, oci-layout:/path and docker-archive:/path, each with :tag or @digest where it holds several. Images for several architectures are refused, as on AWS, and those for another than this machine's.",
+	},
+	{
+		Operation: configure, Setting: "ImageConfig", Status: coverage.Works,
 	},
 	{
 		Operation: uploading, Setting: "SourceKMSKeyArn", Status: coverage.Refused,
@@ -189,7 +192,7 @@ var Settings = []coverage.Setting{
 	},
 	{
 		Operation: mapping, Setting: "State", Status: coverage.Works,
-		Note: "Changes take effect at once, unless batches still run. An update or a deletion waits up to a second for that before it is answered with ResourceInUseException. LastProcessingResult is shown for queues too, and is that of the time since the start.",
+		Note: "Changes take effect at once, unless batches still run. An update or a deletion waits up to a second for that before it is answered with ResourceInUseException. LastProcessingResult is shown for queues too; while nothing has come since the start, it is that of the last update.",
 	},
 	{
 		Operation: mapping, Setting: "BatchSize, MaximumBatchingWindowInSeconds", Status: coverage.Works,

@@ -36,8 +36,10 @@ func (s *Service) CreateFunction(ctx context.Context, in *api.CreateFunctionRequ
 		return nil, err
 	}
 	defer releaseLayers()
-	if err := fits(taken.archive.UnzippedSize, layers); err != nil {
-		return nil, err
+	if taken.image == nil {
+		if err := fits(taken.archive.UnzippedSize, layers); err != nil {
+			return nil, err
+		}
 	}
 	doc.Latest.Layers = layers
 
@@ -97,14 +99,18 @@ func (s *Service) newFunction(ctx context.Context, r ref, in *api.CreateFunction
 		DurableConfig: in.DurableConfig,
 	}
 	switch {
-	case deref(in.PackageType) == api.PackageTypeImage:
-		return nil, nil, unsupported("PackageType Image")
 	case deref(in.CodeSigningConfigArn) != "":
 		return nil, nil, unsupported("CodeSigningConfigArn")
 	case in.PublishTo != nil:
 		return nil, nil, unsupported("PublishTo")
 	case in.TenancyConfig != nil:
 		return nil, nil, unsupported("TenancyConfig")
+	case deref(in.PackageType) == api.PackageTypeImage:
+		if err := imageWithout(in.Runtime, in.Handler, in.Layers); err != nil {
+			return nil, nil, err
+		}
+	case hasImageConfig(in.ImageConfig):
+		return nil, nil, invalidParameter("Please don't provide ImageConfig when creating a function with packageType Zip.")
 	case in.Runtime == nil || deref(in.Handler) == "":
 		return nil, nil, invalidParameter("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 	}
@@ -122,7 +128,12 @@ func (s *Service) newFunction(ctx context.Context, r ref, in *api.CreateFunction
 		return nil, nil, err
 	}
 	from := deref(in.Code)
-	taken, err := takeCode(ctx, from.ZipFile, from.S3Bucket, from.S3Key, from.S3ObjectVersion, from.ImageUri, from.SourceKMSKeyArn)
+	var taken *code
+	if deref(in.PackageType) == api.PackageTypeImage {
+		taken, err = s.takeImage(ctx, "creating", from.ImageUri, from.ZipFile != nil, from.S3Bucket != nil || from.S3Key != nil || from.S3ObjectVersion != nil, from.SourceKMSKeyArn)
+	} else {
+		taken, err = takeCode(ctx, from.ZipFile, from.S3Bucket, from.S3Key, from.S3ObjectVersion, from.ImageUri, from.SourceKMSKeyArn)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -130,7 +141,7 @@ func (s *Service) newFunction(ctx context.Context, r ref, in *api.CreateFunction
 		Version:      latest,
 		RevisionID:   newRevisionID(),
 		LastModified: s.opts.Now(),
-		CodeSHA256:   taken.sha256, CodeSize: int64(len(taken.zip)),
+		CodeSHA256:   taken.sha256, CodeSize: int64(len(taken.zip)), Image: taken.image,
 		Timeout: 3, MemorySize: 128, Ephemeral: 512,
 		Tracing: string(api.TracingModePassThrough), Architecture: arch,
 		Logging: loggingDoc{Format: string(api.LogFormatText), Group: defaultLogGroup(r.name)},

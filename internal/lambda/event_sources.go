@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,9 +26,12 @@ type mappingDoc struct {
 	eventsource.Mapping
 	Enabled bool `json:"enabled"`
 	// Change is the state until the poller has caught up with this document.
-	Change       mappingState      `json:"change"`
-	LastModified time.Time         `json:"lastModified"`
-	Tags         map[string]string `json:"tags,omitempty"`
+	Change       mappingState `json:"change"`
+	LastModified time.Time    `json:"lastModified"`
+	// Result was LastProcessingResult at the last change, for a time without
+	// batches: while the mapping is disabled, and after a restart.
+	Result string            `json:"result,omitempty"`
+	Tags   map[string]string `json:"tags,omitempty"`
 
 	revision int64 // the document's
 }
@@ -185,18 +189,19 @@ func (x *mappings) state(doc *mappingDoc) (mappingState, string) {
 	p := x.pollers
 	x.mu.Unlock()
 	if p == nil {
-		return doc.Change, ""
+		return doc.Change, doc.Result
 	}
 	st := p.Status(doc.UUID)
+	result := cmp.Or(st.LastProcessingResult, doc.Result)
 	switch {
 	case doc.Change == mappingDeleting:
-		return doc.Change, st.LastProcessingResult
+		return doc.Change, result
 	case doc.Enabled && st.Running == doc.Revision:
-		return mappingEnabled, st.LastProcessingResult
+		return mappingEnabled, result
 	case !doc.Enabled && st.Running == 0:
-		return mappingDisabled, st.LastProcessingResult
+		return mappingDisabled, result
 	}
-	return doc.Change, st.LastProcessingResult
+	return doc.Change, result
 }
 
 // Poll lets the pollers run what is mapped, now and from now on. It is called

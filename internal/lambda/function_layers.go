@@ -7,6 +7,7 @@ import (
 	api "github.com/paddock-run/paddock/internal/api/lambda"
 	"github.com/paddock-run/paddock/internal/archive"
 	"github.com/paddock-run/paddock/internal/awserr"
+	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/identity"
 )
 
@@ -125,8 +126,11 @@ func allSmall(layers []usedLayer) bool {
 }
 
 // archives are the hashes of all that a version refers to: its code, then its
-// layers in their order.
+// layers in their order; or its image.
 func (v *versionDoc) archives() []string {
+	if v.Image != nil {
+		return []string{imageRef(v.CodeSHA256)}
+	}
 	list := []string{v.CodeSHA256}
 	for _, l := range v.Layers {
 		list = append(list, l.CodeSHA256)
@@ -137,6 +141,10 @@ func (v *versionDoc) archives() []string {
 // unpack makes sure that a version's code and layers are unpacked and returns
 // their folders.
 func (s *Service) unpack(ctx context.Context, v *versionDoc) (folders, error) {
+	if v.Image != nil {
+		image, err := s.ensureImage(ctx, v)
+		return folders{image: image}, err
+	}
 	var f folders
 	for i, sha := range v.archives() {
 		dir, err := s.opts.Code.Ensure(ctx, sha)
@@ -156,6 +164,7 @@ func (s *Service) unpack(ctx context.Context, v *versionDoc) (folders, error) {
 type folders struct {
 	code   string
 	layers []string
+	image  *function.Image // in the place of both
 }
 
 func describeLayers(layers []usedLayer) []*api.Layer {

@@ -44,12 +44,14 @@ func (s *Service) GetFunction(ctx context.Context, in *api.GetFunctionRequest) (
 	if err != nil {
 		return nil, err
 	}
-	out := &api.GetFunctionResponse{
-		Configuration: v.configuration(r, r.qualifier),
-		Code: &api.FunctionCodeLocation{
+	out := &api.GetFunctionResponse{Configuration: v.configuration(r, r.qualifier)}
+	if image := v.doc.Image; image != nil {
+		out.Code = &api.FunctionCodeLocation{RepositoryType: new("ECR"), ImageUri: new(image.URI), ResolvedImageUri: new(image.Resolved)}
+	} else {
+		out.Code = &api.FunctionCodeLocation{
 			RepositoryType: new("S3"),
 			Location:       new(s.codeURL(identity.Of(ctx).BaseURL, r.name, v.doc.CodeSHA256)),
-		},
+		}
 	}
 	if snap.concurrency != nil {
 		out.Concurrency = &api.Concurrency{ReservedConcurrentExecutions: new(snap.concurrency.doc.Reserved)}

@@ -77,7 +77,7 @@ type versionDoc struct {
 	Version      string            `json:"version"`
 	RevisionID   string            `json:"revisionId"`
 	LastModified time.Time         `json:"lastModified"`
-	CodeSHA256   string            `json:"codeSha256"` // lower-case hex: the blob
+	CodeSHA256   string            `json:"codeSha256"` // lower-case hex: the blob, or the image's digest
 	CodeSize     int64             `json:"codeSize"`   // bytes, zipped
 	Runtime      string            `json:"runtime"`
 	Handler      string            `json:"handler"`
@@ -92,6 +92,7 @@ type versionDoc struct {
 	DeadLetter   string            `json:"deadLetter,omitempty"`
 	Logging      loggingDoc        `json:"logging"`
 	Layers       []usedLayer       `json:"layers,omitempty"` // in the order in which they cover each other
+	Image        *imageDoc         `json:"image,omitempty"`  // PackageType Image; CodeSHA256 is then the digest's
 }
 
 type loggingDoc struct {

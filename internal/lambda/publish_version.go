@@ -55,7 +55,7 @@ func (s *Service) PublishVersion(ctx context.Context, in *api.PublishVersionRequ
 		if err := snap.latest.mayChange(); err != nil {
 			return err
 		}
-		if now := codeSHA256(snap.doc.Latest.CodeSHA256); deref(in.CodeSha256) != "" && *in.CodeSha256 != now {
+		if now := snap.doc.Latest.shownSHA256(); deref(in.CodeSha256) != "" && *in.CodeSha256 != now {
 			return invalidParameter("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", *in.CodeSha256, now)
 		}
 		if v := snap.lastPublished(); v != nil {

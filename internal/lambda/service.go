@@ -34,6 +34,19 @@ type Code interface {
 	Sweep(ctx context.Context, keep func(sha256 string) bool) error
 }
 
+// Images unpacks container images. Its errors are *function.ImageError where the
+// URI or the image is at fault.
+type Images interface {
+	// Resolve reads which image a URI means now. resolved will always mean that one.
+	Resolve(ctx context.Context, account, region, uri string) (digest, resolved string, err error)
+	// Ensure returns an image, which it unpacks where that has not been done.
+	Ensure(ctx context.Context, digest, resolved string) (*function.Image, error)
+	// Release says that no function refers to an image any more.
+	Release(digest string)
+	// Sweep removes what keep does not want.
+	Sweep(ctx context.Context, keep func(digest string) bool) error
+}
+
 // Options are a Service's. All but those with a default are required.
 type Options struct {
 	Documents store.Documents
@@ -41,6 +54,7 @@ type Options struct {
 	// deleted from it.
 	Blobs   store.Blobs
 	Code    Code
+	Images  Images // nil: functions of container images cannot run here
 	Invoker function.Invoker
 	// Capacity is the Invoker's.
 	Capacity Capacity

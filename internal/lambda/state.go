@@ -33,7 +33,7 @@ const (
 // whether it can run.
 type version struct {
 	doc   *versionDoc
-	proto function.Version // all but CodeDir and LayerDirs
+	proto function.Version // all but CodeDir, LayerDirs and Image
 
 	// serving is what invocations run: nil until there is something to run. While
 	// an update is under way, it is the state before.
@@ -110,6 +110,9 @@ func succeeding(scope scopeKey, name string, doc *versionDoc, old *version) *ver
 		v.status.Store(old.status.Load())
 		return v
 	}
+	if doc.Image != nil && !(sameEnvironment(&v.proto, was) && sameImage(doc.Image, old.doc.Image)) {
+		return v // the image is there, and is asked for with the new settings
+	}
 	if sameEnvironment(&v.proto, was) {
 		if was.DeadLetter != doc.DeadLetter { // of no concern to environments
 			now := *was
@@ -117,7 +120,7 @@ func succeeding(scope scopeKey, name string, doc *versionDoc, old *version) *ver
 		}
 		v.serving.Store(was)
 	} else {
-		v.serve(folders{was.CodeDir, was.LayerDirs})
+		v.serve(folders{code: was.CodeDir, layers: was.LayerDirs})
 	}
 	v.status.Store(&status{phase: phaseReady})
 	return v
@@ -125,12 +128,12 @@ func succeeding(scope scopeKey, name string, doc *versionDoc, old *version) *ver
 
 func (v *version) serve(at folders) {
 	f := v.proto
-	f.CodeDir, f.LayerDirs = at.code, at.layers
+	f.CodeDir, f.LayerDirs, f.Image = at.code, at.layers, at.image
 	v.serving.Store(&f)
 }
 
 // sameEnvironment reports whether an environment made for a serves b as well:
-// they differ in nothing but RevisionID, CodeDir and LayerDirs.
+// they differ in nothing but RevisionID, CodeDir, LayerDirs and Image.
 func sameEnvironment(a, b *function.Version) bool {
 	x, y := *a, *b
 	x.Environment, y.Environment = nil, nil
@@ -183,6 +186,9 @@ func failure(err error) *status {
 	if errors.As(err, &bad) {
 		return &status{phaseFailed, string(api.StateReasonCodeInvalidZipFileException), archiveReason(bad)}
 	}
+	if image := new(function.ImageError); errors.As(err, &image) {
+		return &status{phaseFailed, imageReasonCode(image), image.Reason}
+	}
 	return &status{phaseFailed, string(api.StateReasonCodeInternalError), "The function's code could not be unpacked."}
 }
 
@@ -217,7 +223,7 @@ func (s *Service) ready(ctx context.Context, v *version) (*function.Version, err
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if bad := new(archive.Error); errors.As(err, &bad) {
+		if failure(err).code != string(api.StateReasonCodeInternalError) {
 			v.status.Store(failure(err))
 			return nil, inState(api.StateFailed)
 		}
@@ -226,7 +232,7 @@ func (s *Service) ready(ctx context.Context, v *version) (*function.Version, err
 	// Several invocations may come here at once: the first one's value stays, so
 	// that they share environments.
 	f := v.proto
-	f.CodeDir, f.LayerDirs = at.code, at.layers
+	f.CodeDir, f.LayerDirs, f.Image = at.code, at.layers, at.image
 	if v.serving.CompareAndSwap(nil, &f) {
 		v.status.Store(&status{phase: phaseReady})
 		return &f, nil

@@ -16,7 +16,8 @@ func (s *Service) UpdateEventSourceMapping(ctx context.Context, in *api.UpdateEv
 	id := identity.Of(ctx)
 	s.settleMapping(ctx, deref(in.UUID))
 	doc, err := s.changeMapping(ctx, mappingsPrefix(id.Account, id.Region)+deref(in.UUID), func(doc *mappingDoc) error {
-		state, _ := s.mappings.state(doc)
+		state, result := s.mappings.state(doc)
+		doc.Result = result
 		if state != mappingEnabled && state != mappingDisabled {
 			return inUse("update")
 		}

@@ -25,7 +25,8 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	if err != nil {
 		return nil, err
 	}
-	if in.ImageUri != nil {
+	isImage := snap.doc.Latest.Image != nil
+	if in.ImageUri != nil && !isImage {
 		return nil, invalidParameter("Please don't provide ImageUri when updating a function with packageType Zip.")
 	}
 	if in.RevisionId != nil && *in.RevisionId != snap.doc.Latest.RevisionID {
@@ -38,12 +39,18 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	if doc.Latest.Architecture, err = s.architecture(in.Architectures, doc.Latest.Architecture); err != nil {
 		return nil, err
 	}
-	taken, err := takeCode(ctx, in.ZipFile, in.S3Bucket, in.S3Key, in.S3ObjectVersion, nil, in.SourceKMSKeyArn)
+	var taken *code
+	if isImage {
+		taken, err = s.takeImage(ctx, "updating", in.ImageUri, in.ZipFile != nil, in.S3Bucket != nil || in.S3Key != nil || in.S3ObjectVersion != nil, in.SourceKMSKeyArn)
+	} else if taken, err = takeCode(ctx, in.ZipFile, in.S3Bucket, in.S3Key, in.S3ObjectVersion, nil, in.SourceKMSKeyArn); err == nil {
+		err = fits(taken.archive.UnzippedSize, doc.Latest.Layers)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := fits(taken.archive.UnzippedSize, doc.Latest.Layers); err != nil {
-		return nil, err
+	if isImage {
+		taken.image.Config = doc.Latest.Image.Config
+		doc.Latest.Image = taken.image
 	}
 	doc.Latest.CodeSHA256, doc.Latest.CodeSize = taken.sha256, int64(len(taken.zip))
 	doc.Latest.RevisionID, doc.Latest.LastModified = newRevisionID(), s.opts.Now()

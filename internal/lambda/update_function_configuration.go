@@ -44,7 +44,14 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *api.Updat
 	if err := snap.latest.mayChange(); err != nil {
 		return nil, err
 	}
-	if in.Handler != nil && *in.Handler == "" {
+	if snap.doc.Latest.Image != nil {
+		if err := imageWithout(in.Runtime, in.Handler, in.Layers); err != nil {
+			return nil, err
+		}
+	} else if hasImageConfig(in.ImageConfig) {
+		return nil, invalidParameter("Please don't provide ImageConfig when updating a function with packageType Zip.")
+	}
+	if in.Handler != nil && *in.Handler == "" && snap.doc.Latest.Image == nil {
 		return nil, invalidParameter("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 	}
 	doc := *snap.doc
@@ -53,7 +60,7 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *api.Updat
 	}
 	doc.Latest.RevisionID, doc.Latest.LastModified = newRevisionID(), s.opts.Now()
 	become := succeeding
-	if in.Layers != nil {
+	if in.Layers != nil && doc.Latest.Image == nil {
 		layers, release, err := s.layersOf(ctx, in.Layers)
 		if err != nil {
 			return nil, err
