@@ -5,7 +5,7 @@ DATA  ?= .paddock
 LISTEN ?= 127.0.0.1:4566
 GOLANGCI := .deps/bin/golangci-lint
 
-.PHONY: run build test unit lint generate check coverage bench fuzz deps clean cross
+.PHONY: run build test unit lint generate check coverage bench soak fuzz deps clean cross
 
 ## run: build Paddock, start it, deploy examples/hello through the AWS APIs, show the logs
 run: build
@@ -51,6 +51,11 @@ cross:
 ## bench: the benchmarks, side by side with what else is installed
 bench: build
 	@go run ./bench -paddock bin/paddock
+
+## soak: functions that crash, hang, fill their memory and change, for DURATION
+DURATION ?= 10m
+soak:
+	@go test -count=1 -timeout 0 -v ./test/soak -length $(DURATION)
 
 ## fuzz: every fuzz target for FUZZTIME each
 FUZZTIME ?= 20s
