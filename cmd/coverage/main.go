@@ -34,6 +34,7 @@ import (
 	stsapi "github.com/paddock-run/paddock/internal/api/sts"
 	"github.com/paddock-run/paddock/internal/apigateway"
 	"github.com/paddock-run/paddock/internal/apigatewayv2"
+	"github.com/paddock-run/paddock/internal/cloudwatch"
 	"github.com/paddock-run/paddock/internal/coverage"
 	"github.com/paddock-run/paddock/internal/lambda"
 	"github.com/paddock-run/paddock/internal/logs"
@@ -56,7 +57,7 @@ var services = []service{
 	{&apigatewayapi.Service, "internal/apigateway", apigateway.Settings},
 	{schema: &managementapi.Service},
 	{&sqsapi.Service, "internal/sqs", sqs.Settings},
-	{schema: &cloudwatchapi.Service},
+	{&cloudwatchapi.Service, "internal/cloudwatch", cloudwatch.Settings},
 	{schema: &iamapi.Service},
 	{schema: &stsapi.Service},
 	{schema: &kmsapi.Service},

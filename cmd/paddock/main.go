@@ -42,11 +42,12 @@ type serve struct {
 	Account string `default:"000000000000" env:"PADDOCK_ACCOUNT" help:"Account of callers whose access key is not twelve digits (default: ${default})."`
 	Region  string `default:"us-east-1" env:"PADDOCK_REGION" help:"Region of requests that name none (default: ${default})."`
 
-	RuntimeMatch string        `default:"nearest" enum:"nearest,exact" env:"PADDOCK_RUNTIME_MATCH" help:"Where a runtime's very version is not installed: take the nearest, or refuse with exact (default: ${default})."`
-	Concurrency  int           `default:"1000" env:"PADDOCK_CONCURRENCY" help:"Invocations of an account that run at a time in a region (default: ${default})."`
-	Memory       string        `default:"80%" env:"PADDOCK_MEMORY" placeholder:"SIZE" help:"Memory of all functions together: a share of this machine's such as 80%, a size such as 16GiB or 512MiB, or 0 for no limit (default: ${default})."`
-	IdleExpiry   time.Duration `default:"10m" env:"PADDOCK_IDLE_EXPIRY" help:"How long an environment is kept without work (default: ${default})."`
-	Zygotes      int           `default:"-1" env:"PADDOCK_ZYGOTES" placeholder:"N" help:"Environments in which an interpreter has started before a function needs it: at most N, 0 for none, -1 for twice the processors, at least 4 (default: ${default})."`
+	RuntimeMatch     string        `default:"nearest" enum:"nearest,exact" env:"PADDOCK_RUNTIME_MATCH" help:"Where a runtime's very version is not installed: take the nearest, or refuse with exact (default: ${default})."`
+	Concurrency      int           `default:"1000" env:"PADDOCK_CONCURRENCY" help:"Invocations of an account that run at a time in a region (default: ${default})."`
+	Memory           string        `default:"80%" env:"PADDOCK_MEMORY" placeholder:"SIZE" help:"Memory of all functions together: a share of this machine's such as 80%, a size such as 16GiB or 512MiB, or 0 for no limit (default: ${default})."`
+	MetricsRetention time.Duration `env:"PADDOCK_METRICS_RETENTION" help:"How long CloudWatch's metrics are kept, an hour or more (default: 15 months)."`
+	IdleExpiry       time.Duration `default:"10m" env:"PADDOCK_IDLE_EXPIRY" help:"How long an environment is kept without work (default: ${default})."`
+	Zygotes          int           `default:"-1" env:"PADDOCK_ZYGOTES" placeholder:"N" help:"Environments in which an interpreter has started before a function needs it: at most N, 0 for none, -1 for twice the processors, at least 4 (default: ${default})."`
 
 	CPUQuota bool `name:"cpu-quota" default:"true" negatable:"" env:"PADDOCK_CPU_QUOTA" help:"Limit functions to a share of the processors in proportion to their memory, as Lambda does (default: on)."`
 
@@ -95,7 +96,7 @@ func (s *serve) Run() error {
 	}
 	return app.Run(ctx, app.Config{
 		Data: s.Data, Listen: s.Listen, Account: s.Account, Region: s.Region, Version: version,
-		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, Memory: s.Memory, IdleExpiry: s.IdleExpiry, Zygotes: s.Zygotes,
+		Sandbox: s.Sandbox, Network: s.Network, RuntimeMatch: s.RuntimeMatch, Concurrency: s.Concurrency, Memory: s.Memory, IdleExpiry: s.IdleExpiry, MetricsRetention: s.MetricsRetention, Zygotes: s.Zygotes,
 		NoCPUQuota: !s.CPUQuota, APIRate: s.APIRate, APIBurst: s.APIBurst, APICache: s.APICache,
 		TLSListen: s.TLSListen, TLSCert: s.TLSCert, TLSKey: s.TLSKey,
 		AccessKeys: s.AccessKey, Insecure: s.Insecure, AllowedHosts: s.AllowHost, AllowedOrigins: s.AllowOrigin,

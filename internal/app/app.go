@@ -22,6 +22,7 @@ import (
 	"github.com/paddock-run/paddock/internal/apigateway"
 	"github.com/paddock-run/paddock/internal/apigatewayv2"
 	"github.com/paddock-run/paddock/internal/arn"
+	"github.com/paddock-run/paddock/internal/cloudwatch"
 	"github.com/paddock-run/paddock/internal/codestore"
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/eventsource"
@@ -94,6 +95,8 @@ type Config struct {
 	// Registries are the hosts (host or host:port) of registries, besides Paddock's
 	// own, that functions' images may come from.
 	Registries []string
+
+	MetricsRetention time.Duration // of CloudWatch's metrics; 0: 15 months
 
 	AllowReset bool // serve POST /_paddock/reset
 	ShowLogs   bool // print what functions log
@@ -172,6 +175,7 @@ type daemon struct {
 	code     *codestore.Store
 	images   *image.Store // nil: the driver cannot run them
 	logs     *logs.Service
+	metrics  *cloudwatch.Service
 	keys     *accessKeys
 	invoker  *invoke.Invoker
 	lambda   *lambda.Service
@@ -207,6 +211,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 	if d.logs, err = logs.New(d.life, d.state.Documents, d.state.Logs, d.log); err != nil {
 		return err
 	}
+	d.metrics = cloudwatch.New(cloudwatch.Options{Series: d.state.Series, Retention: cfg.MetricsRetention, Logger: d.log})
 	d.keys = newAccessKeys(cfg.AccessKeys)
 	memory, err := memoryBudget(cmp.Or(cfg.Memory, "0"), func() (uint64, error) { return machineMemory(os.DirFS("/")) })
 	if err != nil {
@@ -229,6 +234,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		},
 		Deliver:    d.deliver,
 		DeadLetter: d.deadLetter,
+		Metrics:    d.metrics,
 		Logger:     d.log,
 	})
 	d.kafka = kafka.NewSource(kafka.Options{MSK: cfg.MSK, PlaintextSASL: cfg.PlaintextSASL})
@@ -308,6 +314,9 @@ func (d *daemon) close() error {
 	if d.sqs != nil {
 		errs = append(errs, d.sqs.Close())
 	}
+	if d.metrics != nil { // what the others did while they ended is recorded too
+		errs = append(errs, d.metrics.Close(ctx))
+	}
 	d.background.Wait()
 	errs = append(errs, d.state.Close())
 	return errors.Join(errs...)
@@ -345,6 +354,8 @@ func checkNumbers(cfg *Config) error {
 		return fmt.Errorf("--api-rate %g: it is a number of requests a second", cfg.APIRate)
 	case cfg.APIBurst < 0:
 		return fmt.Errorf("--api-burst %d: it is a number of requests", cfg.APIBurst)
+	case cfg.MetricsRetention < 0 || cfg.MetricsRetention > 0 && cfg.MetricsRetention < time.Hour:
+		return fmt.Errorf("--metrics-retention %s: it is an hour or more", cfg.MetricsRetention)
 	case cfg.IdleExpiry < 0:
 		return fmt.Errorf("--idle-expiry %s: it is a duration from now on", cfg.IdleExpiry)
 	case cfg.Zygotes < -1:

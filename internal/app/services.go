@@ -38,7 +38,7 @@ func (d *daemon) services() []edge.Service {
 		{&apigatewayapi.Service, d.rest},
 		{&managementapi.Service, managementapi.Unimplemented{}},
 		{&cloudformationapi.Service, cloudformationapi.Unimplemented{}},
-		{&cloudwatchapi.Service, cloudwatchapi.Unimplemented{}},
+		{&cloudwatchapi.Service, d.metrics},
 		{&cognitoidpapi.Service, cognitoidpapi.Unimplemented{}},
 		{&ecrapi.Service, ecrapi.Unimplemented{}},
 		{&iamapi.Service, iamapi.Unimplemented{}},

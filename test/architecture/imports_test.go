@@ -23,7 +23,7 @@ var leaves = []string{
 }
 
 // services implement one AWS service each over their generated API.
-var services = []string{"internal/apigateway", "internal/apigatewayv2", "internal/lambda", "internal/logs", "internal/sqs"}
+var services = []string{"internal/apigateway", "internal/apigatewayv2", "internal/cloudwatch", "internal/lambda", "internal/logs", "internal/sqs"}
 
 // A rule says what the packages under a folder may import of ours: these
 // folders and everything below them ("=" before one: that package alone), and
