@@ -54,6 +54,10 @@ func (c *Command) InvalidEntrypoint() (errorType, message string) {
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html#runtime-wrapper
 const wrapperVariable = "AWS_LAMBDA_EXEC_WRAPPER"
 
+// optVariable tells a program that is not booted over frames where the layers are;
+// it takes it out of its environment.
+const optVariable = "_PADDOCK_OPT"
+
 // Command is how to start version v in a sandbox of that layout. It uses v's
 // Handler, MemoryMB and, of its Environment, only AWS_LAMBDA_EXEC_WRAPPER. It
 // reads no file.
@@ -81,13 +85,27 @@ func (r *Runtime) Command(layout sandbox.Layout, v *function.Version) *Command {
 		c.Args = append([]string{c.Path}, nodeFlags(v.MemoryMB)...)
 		c.Args = append(c.Args, path.Join(layout.Runtime, nodeEntry))
 	}
+	if wrapper := v.Environment[wrapperVariable]; wrapper != "" {
+		// It speaks HTTP: wrappers put proxies between the runtime and its API, insert
+		// arguments before the last one, and close descriptors.
+		c.Path = placed(wrapper, layout)
+		c.Args = append([]string{c.Path}, c.Args...)
+		c.Env = append(c.Env, optVariable+"="+layout.Opt)
+		return c
+	}
 	c.Framed = true
 	c.Args = append(c.Args, strconv.Itoa(FramesDescriptor))
-	if wrapper := v.Environment[wrapperVariable]; wrapper != "" {
-		c.Path = wrapper
-		c.Args = append([]string{wrapper}, c.Args...)
-	}
 	return c
+}
+
+// placed is where a file stands that is named by its place in Lambda.
+func placed(file string, layout sandbox.Layout) string {
+	for _, p := range [][2]string{{"/var/task", layout.Task}, {"/opt", layout.Opt}} {
+		if rest, ok := strings.CutPrefix(file, p[0]+"/"); ok && p[1] != "" {
+			return path.Join(p[1], rest)
+		}
+	}
+	return file
 }
 
 // nodeFlags sizes V8's heap by the function's memory as Lambda does: 90 % for

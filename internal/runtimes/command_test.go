@@ -71,7 +71,7 @@ func TestCommand(t *testing.T) {
 		},
 		{
 			name: "wrapper", rt: runtimeOf(t, "python3.11", system), layout: lambdaLayout, v: function.Version{Environment: map[string]string{"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap"}},
-			want: Command{Path: "/opt/wrap", Args: []string{"/opt/wrap", "/usr/bin/python3.11", "-X", "utf8", "/var/runtime/bootstrap.py", "4"}},
+			want: Command{Path: "/opt/wrap", Args: []string{"/opt/wrap", "/usr/bin/python3.11", "-X", "utf8", "/var/runtime/bootstrap.py"}},
 		},
 		{
 			name: "provided", rt: runtimeOf(t, "provided.al2023", Interpreter{}), layout: lambdaLayout,

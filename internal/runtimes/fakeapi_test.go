@@ -3,6 +3,7 @@ package runtimes
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -76,6 +77,13 @@ func newRuntimeAPI(t testing.TB) *runtimeAPI {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
 				t.Errorf("read %s: %v", kind, err)
+			}
+			if text := r.Trailer.Get("Lambda-Runtime-Function-Error-Body"); text != "" {
+				plain, err := base64.StdEncoding.DecodeString(text)
+				if err != nil {
+					t.Errorf("the trailer %q: %v", text, err)
+				}
+				r.Trailer.Set("Lambda-Runtime-Function-Error-Body", string(plain))
 			}
 			a.results <- result{kind, r.PathValue("id"), string(body), r.Header, r.Trailer}
 			w.WriteHeader(http.StatusAccepted)
@@ -222,15 +230,24 @@ type options struct {
 // function they are to be.
 const aheadVariable = "PADDOCK_TEST_AHEAD"
 
+// wrappedVariable makes all tests start their processes by a wrapper.
+const wrappedVariable = "PADDOCK_TEST_WRAPPED"
+
 // TestAhead runs the suites of the bootstraps once more, on processes that were
 // started before their function was known.
-func TestAhead(t *testing.T) {
-	if os.Getenv(aheadVariable) != "" {
+func TestAhead(t *testing.T) { again(t, aheadVariable) }
+
+// TestWrapped runs them on processes that a wrapper starts, which speak HTTP.
+func TestWrapped(t *testing.T) { again(t, wrappedVariable) }
+
+func again(t *testing.T, variable string) {
+	if os.Getenv(aheadVariable)+os.Getenv(wrappedVariable) != "" {
 		t.Skip("this is it")
 	}
 	t.Parallel()
 	cmd := exec.Command(os.Args[0], "-test.run", "^(TestPython|TestNode|TestExamples)", "-test.v")
-	cmd.Env = append(os.Environ(), aheadVariable+"=1")
+	cmd.Env = append(os.Environ(), variable+"=1")
+	cmd.WaitDelay = wait
 	out, err := cmd.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestPython")) {
 		t.Errorf("%v\n%s", err, out)
@@ -282,6 +299,14 @@ func start(t testing.TB, runtime string, files map[string]string, o options) *en
 	layout := sandbox.Layout{Task: e.task, Opt: t.TempDir(), Lang: rt.Lang, Runtime: rt.Bootstrap, Tmp: t.TempDir()}
 	write(t, layout.Opt, o.layer)
 	v := &function.Version{Handler: o.handler, MemoryMB: 128}
+	wrapped := os.Getenv(wrappedVariable) != ""
+	if wrapped {
+		// One that inserts an argument as AWS's own do, and leaves its descriptor closed.
+		write(t, layout.Opt, map[string]string{"wrapper": `#!/bin/bash
+exec "${@:1:$#-1}" "${@: -1}" 4>&-
+`})
+		v.Environment = map[string]string{wrapperVariable: "/opt/wrapper"}
+	}
 	c := rt.Command(layout, v)
 	env := append(c.Env,
 		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(e.server.URL, "http://"),
@@ -301,6 +326,9 @@ func start(t testing.TB, runtime string, files map[string]string, o options) *en
 		defer read.Close()
 		io.Copy(e.log, read)
 	})
+	if wrapped == c.Framed && rt.Bootstrap != "" {
+		t.Errorf("framed: %t", c.Framed)
+	}
 	v.Environment = map[string]string{}
 	for _, entry := range o.env {
 		name, value, _ := strings.Cut(entry, "=")

@@ -334,6 +334,9 @@ func TestPythonHangUp(t *testing.T) {
 	}
 	<-e.asked
 	<-e.asked
+	if e.link == nil {
+		t.Skip("it speaks HTTP")
+	}
 	e.link.Close()
 	if code := e.ended(); code != 1 {
 		t.Errorf("exit code %d", code)

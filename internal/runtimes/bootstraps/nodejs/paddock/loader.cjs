@@ -65,7 +65,25 @@ async function requireFile(file) {
   return undefined;
 }
 
+let searched = false;
+
+// From now on import finds what is in the folders of NODE_PATH. Hooks take time to
+// start: they are only there where there is something to find.
+function searchNodePath() {
+  if (searched) return;
+  searched = true;
+  const { register } = require("module");
+  if (!register) return; // Node.js 20.5 and older
+  const { pathToFileURL } = require("url");
+  const parents = (process.env.NODE_PATH || "")
+    .split(path.delimiter)
+    .filter((folder) => path.basename(folder) === "node_modules" && fs.existsSync(folder))
+    .map((folder) => pathToFileURL(path.join(path.dirname(folder), "any.mjs")).href);
+  if (parents.length > 0) register(pathToFileURL(path.join(__dirname, "nodepath.mjs")), { data: { parents } });
+}
+
 function importPath(file) {
+  searchNodePath();
   return import(require("url").pathToFileURL(file));
 }
 

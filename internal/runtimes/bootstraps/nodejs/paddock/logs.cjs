@@ -22,6 +22,11 @@ function patchConsole() {
   json = (process.env.AWS_LAMBDA_LOG_FORMAT || "").toUpperCase() === "JSON";
   descriptor = process.env._LAMBDA_TELEMETRY_LOG_FD;
   delete process.env._LAMBDA_TELEMETRY_LOG_FD;
+  try {
+    if (descriptor) fs.fstatSync(Number(descriptor));
+  } catch {
+    descriptor = undefined; // a wrapper has closed it
+  }
   const least = LEVELS.indexOf((process.env.AWS_LAMBDA_LOG_LEVEL || "TRACE").toUpperCase());
   LEVELS.forEach((level, rank) => {
     console[level.toLowerCase()] = rank < least ? () => {} : (...args) => log(level, args);

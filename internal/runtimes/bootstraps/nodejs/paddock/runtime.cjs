@@ -31,7 +31,8 @@ let whenIdle = null;
 
 async function main() {
   const [descriptor, ahead] = process.argv.splice(2);
-  client = new Client(Number(descriptor));
+  // Without a descriptor it speaks HTTP.
+  client = descriptor ? new Client(Number(descriptor)) : new (require("./http.cjs").Client)(env.AWS_LAMBDA_RUNTIME_API);
   if (ahead === "ahead") await loadAhead();
   prepare(await client.boot());
   logs.patchConsole();

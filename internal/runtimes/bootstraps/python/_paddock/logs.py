@@ -27,7 +27,10 @@ def configure():
     _descriptor = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
     if _descriptor is not None:
         _descriptor = int(_descriptor)
-        os.set_inheritable(_descriptor, False)
+        try:
+            os.set_inheritable(_descriptor, False)
+        except OSError:  # a wrapper has closed it
+            _descriptor = None
     json_format = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
     _level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper().replace("TRACE", "DEBUG").replace("FATAL", "CRITICAL")
 

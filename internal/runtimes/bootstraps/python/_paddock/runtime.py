@@ -19,12 +19,17 @@ class Fault(Exception):
 
 
 def main():
-    # Inherited by what the function starts it would be of no use there.
-    descriptor = int(sys.argv[1])
-    os.set_inheritable(descriptor, False)
     ahead = "ahead" in sys.argv[2:]
+    if len(sys.argv) > 1:
+        # Inherited by what the function starts it would be of no use there.
+        descriptor = int(sys.argv[1])
+        os.set_inheritable(descriptor, False)
+        client = Client(descriptor)
+    else:
+        from .http import Client as HttpClient
+
+        client = HttpClient(os.environ["AWS_LAMBDA_RUNTIME_API"])
     del sys.argv[1:]
-    client = Client(descriptor)
     if ahead:
         _import_ahead()
     _prepare(marshal.decode(client.boot()))
