@@ -10,13 +10,17 @@ import (
 )
 
 // DeleteRestApi removes an API with all that belongs to it: definitions,
-// deployments, stages.
+// deployments, stages, which leave their usage plans. An API that a custom domain
+// name leads to is not deleted.
 //
 // https://docs.aws.amazon.com/apigateway/latest/api/API_DeleteRestApi.html
 func (s *Service) DeleteRestApi(ctx context.Context, in *api.DeleteRestApiRequest) (*schema.Unit, error) {
 	for {
 		a, err := s.load(ctx, *in.RestApiId)
 		if err != nil {
+			return nil, err
+		}
+		if err := s.checkUnmapped(a.ID, ""); err != nil {
 			return nil, err
 		}
 		parts, err := s.docs.List(ctx, partsPrefix+a.ID+"/", "", 0)
@@ -33,7 +37,11 @@ func (s *Service) DeleteRestApi(ctx context.Context, in *api.DeleteRestApiReques
 			}
 			writes = append(writes, w)
 		}
-		revision, err := s.docs.Write(ctx, writes...)
+		plans, err := s.leavePlans(ctx, a.ID, "")
+		if err != nil {
+			return nil, err
+		}
+		revision, err := s.docs.Write(ctx, append(writes, plans...)...)
 		switch {
 		case errors.Is(err, store.ErrPrecondition):
 			continue

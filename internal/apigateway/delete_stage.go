@@ -7,13 +7,19 @@ import (
 	"github.com/paddock-run/paddock/internal/wire/schema"
 )
 
-// DeleteStage removes a stage. Its deployments stay.
+// DeleteStage removes a stage, also from usage plans. Its deployments stay. A stage
+// that a custom domain name leads to is not deleted.
 //
 // https://docs.aws.amazon.com/apigateway/latest/api/API_DeleteStage.html
 func (s *Service) DeleteStage(ctx context.Context, in *api.DeleteStageRequest) (*schema.Unit, error) {
 	err := s.changeStage(ctx, in.RestApiId, in.StageName, func(a *apiState, st *stage) error {
+		if err := s.checkUnmapped(a.ID, st.Name); err != nil {
+			return err
+		}
 		delete(a.Stages, st.Name)
-		return nil
+		var err error
+		a.writes, err = s.leavePlans(ctx, a.ID, st.Name)
+		return err
 	})
 	return &schema.Unit{}, err
 }

@@ -151,7 +151,6 @@ func (s *Service) stagePatches(ctx context.Context, a *apiState, st *stage) patc
 		}, remove: clearText(&st.ClientCertificateID)},
 		{path: "/documentationVersion", replace: setText(&st.DocumentationVersion), remove: clearText(&st.DocumentationVersion)},
 		{path: "/tracingEnabled", replace: setBool(&st.TracingEnabled)},
-		{path: "/webAclArn", replace: setText(&st.WebACLARN), remove: clearText(&st.WebACLARN)},
 		{path: "/accessLogSettings/destinationArn", add: setDestination, replace: setDestination},
 		{path: "/accessLogSettings/format", add: setFormat, replace: setFormat},
 		{path: "/accessLogSettings", remove: func(_, _ string) error {

@@ -46,6 +46,7 @@ func (d *daemon) gateway(ctx context.Context) (_ edge.Gateway, err error) {
 		Limits:     d.limits,
 		CacheBytes: int64(d.cfg.APICache) * megabyte,
 		Logs:       gatewayLogs{d.logs},
+		Metrics:    d.metrics,
 		Logger:     d.log,
 	})
 	d.rest.SetTester(&restTester{d.data, authorizers})
