@@ -296,13 +296,20 @@ func (d *daemon) close() error {
 		errs = append(errs, d.limits.Close(ctx))
 	}
 	if d.invoker != nil {
-		errs = append(errs, d.invoker.Close(ctx))
+		err := d.invoker.Close(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("functions were still running when the grace was over, and were ended: %w", err)
+		}
+		errs = append(errs, err)
 	}
 	if d.driver != nil {
 		errs = append(errs, d.driver.Close())
 	}
 	if d.logs != nil {
-		errs = append(errs, d.logs.Close(ctx))
+		// Whatever took so long before, what functions have logged is stored.
+		storing, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		errs = append(errs, d.logs.Close(storing))
+		cancel()
 	}
 	if d.code != nil {
 		errs = append(errs, d.code.Close())

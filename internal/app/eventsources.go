@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/paddock-run/paddock/internal/eventsource"
+	"github.com/paddock-run/paddock/internal/eventsource/kafka/access"
 	eventsqs "github.com/paddock-run/paddock/internal/eventsource/sqs"
 )
 
@@ -45,7 +47,30 @@ func (e eventSources) Check(m *eventsource.Mapping) error {
 	if m.Kind == eventsource.SQS {
 		return nil
 	}
-	return e.kafka.Check(m)
+	if err := e.kafka.Check(m); err != nil {
+		return err
+	}
+	return checkSecrets(e.secrets, m)
+}
+
+// checkSecrets refuses a mapping that names a secret which is not there, in AWS's
+// words. What is wrong with a secret itself shows when it is used.
+func checkSecrets(secrets eventsource.Secrets, m *eventsource.Mapping) error {
+	lists := [][]eventsource.Access{m.Topic.Access}
+	if m.Topic.SchemaRegistry != nil {
+		lists = append(lists, m.Topic.SchemaRegistry.Access)
+	}
+	for _, list := range lists {
+		for _, a := range list {
+			if !access.IsSecret(a.Type) {
+				continue
+			}
+			if _, err := secrets.Secret(context.Background(), m.Account, m.Region, a.URI); errors.Is(err, eventsource.ErrNoSecret) {
+				return fmt.Errorf("Cannot access secret manager value %s. Please ensure the role can perform the 'secretsmanager:GetSecretValue' action on your broker in IAM. (%w)", a.URI, err)
+			}
+		}
+	}
+	return nil
 }
 
 // destinations takes records of what pollers gave up.

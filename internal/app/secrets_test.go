@@ -69,3 +69,29 @@ func TestSecretsThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+func TestMappingsOfUnknownSecrets(t *testing.T) {
+	known := eventsource.Access{Type: "BASIC_AUTH", URI: aSecret}
+	unknown := eventsource.Access{Type: "SERVER_ROOT_CA_CERTIFICATE", URI: aSecret + "x"}
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := newFileSecrets(map[string]string{aSecret: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(topic, registry []eventsource.Access) error {
+		return checkSecrets(s, &eventsource.Mapping{Topic: &eventsource.Topic{Access: topic, SchemaRegistry: &eventsource.SchemaRegistry{Access: registry}}})
+	}
+	network := eventsource.Access{Type: "VPC_SUBNET", URI: "subnet:subnet-1"}
+	if err := check([]eventsource.Access{known, network}, []eventsource.Access{known}); err != nil {
+		t.Error(err)
+	}
+	want := "Cannot access secret manager value " + aSecret + "x. Please ensure the role can perform the 'secretsmanager:GetSecretValue' action on your broker in IAM."
+	for _, err := range []error{check([]eventsource.Access{known, unknown}, nil), check(nil, []eventsource.Access{unknown})} {
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}

@@ -46,6 +46,10 @@ func (c *Credentials) TLS() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots, Certificates: c.Certificates}
 }
 
+// IsSecret says whether the URI of an access configuration of that type is a
+// secret's ARN.
+func IsSecret(kind string) bool { return kind != Subnet && kind != SecurityGroup }
+
 // Check says what is wrong with a list before its secrets are read.
 func Check(list []eventsource.Access) error {
 	logins := 0
@@ -71,7 +75,7 @@ func Load(ctx context.Context, secrets eventsource.Secrets, account, region stri
 	}
 	c := &Credentials{}
 	for _, a := range list {
-		if a.Type == Subnet || a.Type == SecurityGroup {
+		if !IsSecret(a.Type) {
 			continue
 		}
 		text, err := secrets.Secret(ctx, account, region, a.URI)
