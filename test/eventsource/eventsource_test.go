@@ -4,6 +4,7 @@ package eventsource
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -227,6 +228,9 @@ func TestDisableAndEnable(t *testing.T) {
 	w.awaitLogged("DONE", "before")
 	w.enable(false)
 	w.awaitState("Disabled")
+	if got := sdk.String(w.mapping().LastProcessingResult); got != "OK" {
+		t.Errorf("a mapping that is disabled says %q of its last batch", got)
+	}
 	w.send("while disabled")
 	if got := w.depth(w.queue); got != "1+0" {
 		t.Errorf("while the mapping is disabled, the queue has %s", got)
@@ -266,4 +270,47 @@ func TestAKillRepeatsAndLosesNothing(t *testing.T) {
 	w.Clients = sdk.For(t, d)
 	w.send("third")
 	w.awaitLogged("DONE", "first", "second", "slow", "third")
+}
+
+// A stop waits for the batches that are at the function, and deletes their
+// messages: none of them comes again.
+func TestAStopLetsBatchesFinish(t *testing.T) {
+	data := daemon.Folder(t)
+	d := daemon.StartOn(t, data, sdk.ReachGates...)
+	w := &world{Clients: sdk.For(t, d), t: t}
+	gate := sdk.NewGate(t)
+	in := sdk.Python(t, `
+import urllib.request
+def handler(event, context):
+    for r in event.get("Records", []):
+        print("BEGIN", r["body"], r["attributes"]["ApproximateReceiveCount"], flush=True)
+        urllib.request.urlopen("`+gate.URL+`").read()
+`)
+	in.Timeout = new(int32(30))
+	w.function = w.Create(t, in)
+	w.Call(t, w.function, "{}")
+	w.queue, w.arn = w.makeQueue(sdk.Name(t), nil)
+	if _, err := w.Lambda.CreateEventSourceMapping(sdk.Context(t), &lambda.CreateEventSourceMappingInput{FunctionName: &w.function, EventSourceArn: &w.arn}); err != nil {
+		t.Fatal(err)
+	}
+	w.send("before")
+	gate.Await(t, 1)
+	d.Terminate(t)
+	sdk.Eventually(t, "it takes no more requests", func() bool {
+		c, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://"))
+		if err != nil {
+			return true
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return false
+	})
+	gate.Open()
+	d.Stop(t)
+	d = daemon.StartOn(t, data, sdk.ReachGates...)
+	w.Clients = sdk.For(t, d)
+	w.awaitDepth(w.queue, "0+0")
+	w.send("after")
+	w.awaitLogged("BEGIN", "before 1", "after 1")
 }

@@ -136,6 +136,13 @@ func (c *Collector) AwaitAll(t testing.TB, n int) {
 	c.wait(t, fmt.Sprint(n, " messages"), func() bool { return len(c.arrived) >= n })
 }
 
+// Count is how many different messages have arrived.
+func (c *Collector) Count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.arrived)
+}
+
 // Repeated is how many messages have come that were there already.
 func (c *Collector) Repeated() int {
 	c.mu.Lock()
