@@ -94,7 +94,7 @@ func TestSoak(t *testing.T) {
 		t.Skip("needs root, for all that the linux driver makes")
 	}
 	data := daemon.Folder(t)
-	flags := []string{"--sandbox", "linux", "--idle-expiry", "2s"}
+	flags := []string{"--sandbox", "linux", "--idle-expiry", "2s", "--cpu-quota=false"}
 	d := daemon.StartOn(t, data, flags...)
 	s := &soak{t: t, clients: sdk.For(t, d), done: map[string]int{}}
 	program := sdk.Go(t, "test/soak/function")
@@ -161,7 +161,7 @@ func (s *soak) create(program *lambda.CreateFunctionInput) {
 	} {
 		in := *c.in
 		in.FunctionName = new(sdk.Name(s.t))
-		in.Timeout, in.MemorySize = new(int32(2)), new(int32(192))
+		in.Timeout, in.MemorySize = new(int32(3)), new(int32(192))
 		ctx := sdk.Context(s.t)
 		if _, err := s.clients.Lambda.CreateFunction(ctx, &in); err != nil {
 			s.t.Fatal(err)
@@ -217,11 +217,11 @@ func (s *soak) step(random *rand.Rand) {
 	case n < 60:
 		s.invoke(f, "work", "")
 	case n < 68:
-		s.invoke(f, "crash", "Runtime.ExitError")
+		s.invoke(f, "crash", `Runtime\.ExitError`)
 	case n < 70:
-		s.invoke(f, "hang", "Sandbox.Timedout")
+		s.invoke(f, "hang", `Sandbox\.Timedout`)
 	case n < 74:
-		s.invoke(f, "fill", "Runtime.")
+		s.invoke(f, "fill", `Runtime\.|Sandbox\.Timedout`) // on a busy machine its time is over first
 	case n < 80:
 		s.invoke(f, "leave", "")
 	case n < 86:
@@ -240,8 +240,8 @@ func (s *soak) payload(do string) (int64, []byte) {
 	return n, fmt.Appendf(nil, `{"Do":%q,"N":%d}`, do, n)
 }
 
-// invoke calls a function and waits; wrong is how the error's type begins that it
-// must end with, empty where it must answer.
+// invoke calls a function and waits; wrong matches the error that it must end
+// with, and is empty where it must answer.
 func (s *soak) invoke(f subject, do, wrong string) {
 	n, payload := s.payload(do)
 	ctx, cancel := context.WithTimeout(context.Background(), sdk.Patience)
@@ -250,7 +250,7 @@ func (s *soak) invoke(f subject, do, wrong string) {
 	switch {
 	case err != nil:
 		s.t.Errorf("%s of %s: %v", do, f.name, err)
-	case wrong != "" && (out.FunctionError == nil || !strings.Contains(string(out.Payload), wrong)):
+	case wrong != "" && (out.FunctionError == nil || !regexp.MustCompile(wrong).Match(out.Payload)):
 		s.t.Errorf("%s of %s: %s", do, f.name, out.Payload)
 	case wrong == "" && (out.FunctionError != nil || string(out.Payload) != fmt.Sprint(n)):
 		s.t.Errorf("%s of %s: %s, want %d", do, f.name, out.Payload, n)

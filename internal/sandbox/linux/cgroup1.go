@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,6 +37,8 @@ func cpuQuota(milli int) int { return max(1000, milli*cpuPeriod/1000) }
 type cgroup1 struct {
 	base map[string]string   // controller → the driver's own group
 	home map[string]*os.File // controller → tasks of the daemon's group
+	// thawer ends what is frozen with this process; nil: the next driver does.
+	thawer *thawer
 }
 
 var _ hierarchy = (*cgroup1)(nil)
@@ -67,6 +70,12 @@ func newCgroup1(found []mount) (_ *cgroup1, err error) {
 	if len(h.base) == 0 {
 		return nil, nil
 	}
+	if base := h.base[freezerController]; base != "" {
+		if h.thawer, err = newThawer(base); err != nil {
+			slog.Warn("frozen environments will outlive this process if it is killed, until the next one starts", "error", err)
+			err = nil
+		}
+	}
 	return h, nil
 }
 
@@ -76,6 +85,9 @@ func (h *cgroup1) has(controller string) bool { return h.base[controller] != "" 
 
 func (h *cgroup1) close() error {
 	var errs []error
+	if h.thawer != nil {
+		errs = append(errs, h.thawer.close())
+	}
 	for _, file := range h.home {
 		errs = append(errs, file.Close())
 	}

@@ -221,9 +221,9 @@ func testDaemonKilled(t *testing.T, name string, newDriver NewDriver, atOnce boo
 		if err := daemon.Wait(); err == nil {
 			t.Fatal("the daemon ended well")
 		}
-		// The kernel ends them, but for those that are frozen by a cgroup, and those
-		// of a driver without PID namespaces; the next daemon ends these.
-		if atOnce && mode == "running" {
+		// The kernel ends them, but for those of a driver without PID namespaces; the
+		// next daemon ends these.
+		if atOnce {
 			ended(t, read)
 		}
 		next, err := newDriver()
