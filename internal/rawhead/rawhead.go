@@ -58,6 +58,15 @@ func (c *Conn) keep(p []byte) {
 	}
 }
 
+// CloseWrite lets net/http end an answer that it gives before it has read the
+// request: closed at once, the connection would be reset, and the answer lost.
+func (c *Conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // ReadFrom keeps net/http's way of copying a file straight to a socket.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
 

@@ -31,6 +31,7 @@ func openAPIExamples(t *testing.T, root string) []string {
 
 // What boto3 makes of keys, plans, domain names, and of import and export.
 func TestAccountByBoto3(t *testing.T) {
+	t.Parallel()
 	root, err := daemon.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +50,7 @@ func TestAccountByBoto3(t *testing.T) {
 
 // The AWS CLI imports a file, and exports into one.
 func TestImportAndExportByCLI(t *testing.T) {
+	t.Parallel()
 	root, err := daemon.Root()
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 // What boto3 makes of the control plane: every answer passes its parsers.
 func TestControlPlaneByBoto3(t *testing.T) {
+	t.Parallel()
 	root, err := daemon.Root()
 	if err != nil {
 		t.Fatal(err)

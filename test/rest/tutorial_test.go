@@ -25,6 +25,7 @@ export const handler = async (event) => {
 `
 
 func TestTheTutorial(t *testing.T) {
+	t.Parallel()
 	root, err := daemon.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +50,7 @@ func TestTheTutorial(t *testing.T) {
 
 // What boto3 sets up is called over HTTP: every kind of integration but Lambda's.
 func TestDataPlaneByBoto3(t *testing.T) {
+	t.Parallel()
 	root, err := daemon.Root()
 	if err != nil {
 		t.Fatal(err)
