@@ -19,6 +19,7 @@ var Settings = []coverage.Setting{
 	{Operation: "CreateApiKey, UpdateApiKey", Setting: "stageKeys, /stages", Status: coverage.StoredOnly, Note: "Stages are opened by usage plans alone."},
 	{Operation: "CreateUsagePlan, UpdateUsagePlan", Setting: "quota.offset, /quota/offset", Status: coverage.Works, Note: "Requests taken off the limit of a key's first period, as documented. Weeks begin on Sunday, months on their first, in UTC."},
 	{Operation: "GetAccount", Setting: "throttleSettings", Status: coverage.Works, Note: "An account's limit is what --api-rate and --api-burst say: 10,000 a second, 5,000 at once."},
+	{Operation: "UpdateStage", Setting: "/{resource}/{METHOD}/caching/requireAuthorizationForCacheControl", Status: coverage.Works, Note: "Callers who signed the request as the API's account may invalidate; policies are not asked about execute-api:InvalidateCache."},
 	{Operation: "UpdateStage", Setting: "/{resource}/{METHOD}/caching/dataEncrypted", Status: coverage.StoredOnly, Note: "The cache is in Paddock's memory."},
 	{Operation: "CreateDomainName, UpdateDomainName", Setting: "mutualTlsAuthentication", Status: coverage.Works, Note: "The trust store is a file of Paddock's machine (file:///…), read when it is named; s3:// is refused. Clients are checked on --tls-listen, and refused elsewhere."},
 	{Operation: "UpdateAccount", Setting: "/cloudwatchRoleArn", Status: coverage.Works, Note: "Stages log only once it is set, as at AWS; nothing is asked of the role itself."},

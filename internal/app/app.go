@@ -131,7 +131,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	// when the signal comes.
 	d.life, d.endLife = context.WithCancel(context.WithoutCancel(ctx))
 
-	listener, err := listen(cfg.Listen)
+	listener, err := listen("--listen", cfg.Listen)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	d.addr = listener.Addr()
 	var secure net.Listener // nil: no TLS
 	if cfg.TLSListen != "" {
-		if secure, err = listen(cfg.TLSListen); err != nil {
+		if secure, err = listen("--tls-listen", cfg.TLSListen); err != nil {
 			return err
 		}
 		defer secure.Close()
@@ -330,13 +330,13 @@ func (d *daemon) close() error {
 }
 
 // listen opens the port, or says what is in the way.
-func listen(address string) (net.Listener, error) {
+func listen(flag, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("cannot listen on %s: %w (another Paddock or LocalStack may be running: stop it, or choose another port with --listen)", address, errors.Unwrap(err))
+		return nil, fmt.Errorf("cannot listen on %s: %w (another Paddock or LocalStack may be running: stop it, or choose another port with %s)", address, errors.Unwrap(err), flag)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w (choose another address with --listen)", address, errors.Unwrap(err))
+		return nil, fmt.Errorf("cannot listen on %s: %w (choose another address with %s)", address, errors.Unwrap(err), flag)
 	}
 	return l, nil
 }

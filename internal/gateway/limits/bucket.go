@@ -45,6 +45,3 @@ func (b *bucket) take(now int64, r rate) bool {
 		}
 	}
 }
-
-// idle says whether the bucket is full, and so is as good as a new one.
-func (b *bucket) idle(now int64) bool { return b.full.Load() <= now }
