@@ -249,7 +249,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	if d.sqs, err = sqs.New(d.life, ctx, d.state.Documents, d.state.Messages, d.log); err != nil {
+	if d.sqs, err = sqs.New(d.life, ctx, d.state.Documents, d.state.Messages, d.metrics, d.log); err != nil {
 		return err
 	}
 	if d.front, err = d.tlsFront(); err != nil {

@@ -24,6 +24,7 @@ func (d *daemon) superviseEventSources(polling context.Context) {
 		Functions:    d.lambda,
 		Destinations: destinations{d},
 		Secrets:      d.secrets,
+		Metrics:      d.metrics,
 		Logger:       d.log,
 	})
 	d.lambda.Poll(d.pollers)

@@ -46,6 +46,7 @@ func (c Consumer) Receive(ctx context.Context, queueARN string, limit int, wait 
 	if err != nil {
 		return nil, err
 	}
+	c.service.figures.of(q).received(len(leased))
 	var until time.Time
 	if q.settings.visibility > 0 {
 		until = time.Now().Add(q.settings.visibility)
@@ -80,7 +81,14 @@ var everyAttribute = map[string]bool{string(api.MessageSystemAttributeNameAll): 
 // Delete implements eventsource.Queues.
 func (c Consumer) Delete(ctx context.Context, queueARN string, messages []eventsource.Message) error {
 	return c.each(queueARN, messages, func(q *queue, receipts []store.Receipt) error {
-		_, err := c.service.messages.Delete(ctx, q.id(), q.fifo(), receipts)
+		results, err := c.service.messages.Delete(ctx, q.id(), q.fifo(), receipts)
+		deleted := 0
+		for _, result := range results {
+			if result == nil {
+				deleted++
+			}
+		}
+		c.service.figures.of(q).deleted(deleted)
 		return err
 	})
 }
@@ -146,6 +154,9 @@ func (c Consumer) DeliverWith(ctx context.Context, queueARN, body string, attrib
 	if err != nil {
 		return err
 	}
-	_, err = c.service.messages.Send(ctx, q.id(), q.fifo(), []store.NewMessage{message})
-	return err
+	if _, err = c.service.messages.Send(ctx, q.id(), q.fifo(), []store.NewMessage{message}); err != nil {
+		return err
+	}
+	c.service.figures.of(q).sent(m.size())
+	return nil
 }

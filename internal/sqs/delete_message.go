@@ -73,11 +73,16 @@ func (s *Service) delete(ctx context.Context, q *queue, handles []string) ([]err
 	if err != nil {
 		return nil, err
 	}
+	deleted := 0
 	for i, result := range results {
+		if result == nil {
+			deleted++
+		}
 		if q.fifo() && errors.Is(result, store.ErrPrecondition) {
 			errs[of[i]] = invalid("Value %s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.", handles[of[i]])
 		}
 	}
+	s.figures.of(q).deleted(deleted)
 	return errs, nil
 }
 

@@ -106,6 +106,9 @@ func (s *Service) lease(ctx context.Context, q *queue, r store.LeaseRequest) ([]
 	case r.Wait > 0 && errors.Is(err, context.Canceled):
 		return nil, nil // Paddock stops, or nobody waits for the answer
 	}
+	if err == nil {
+		s.figures.of(q).received(len(got))
+	}
 	return got, err
 }
 

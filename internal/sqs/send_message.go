@@ -27,6 +27,7 @@ func (s *Service) SendMessage(ctx context.Context, in *api.SendMessageRequest) (
 	if err != nil {
 		return nil, err
 	}
+	s.figures.of(q).sent(m.size())
 	out := &api.SendMessageResult{MessageId: &sent[0].ID, MD5OfMessageBody: new(md5Of(m.body)), MD5OfMessageAttributes: m.attributesMD5, MD5OfMessageSystemAttributes: m.systemMD5}
 	if q.fifo() {
 		out.SequenceNumber = new(sequenceNumber(sent[0].Sequence))
@@ -84,8 +85,10 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *api.SendMessageBatch
 	if err != nil {
 		return nil, err
 	}
+	counts := s.figures.of(q)
 	for i, one := range sent {
 		e := &entries[of[i]]
+		counts.sent(e.size())
 		entry := &api.SendMessageBatchResultEntry{Id: in.Entries[of[i]].Id, MessageId: new(one.ID), MD5OfMessageBody: new(md5Of(e.body)),
 			MD5OfMessageAttributes: e.attributesMD5, MD5OfMessageSystemAttributes: e.systemMD5}
 		if q.fifo() {

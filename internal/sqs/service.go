@@ -17,6 +17,7 @@ import (
 	api "github.com/paddock-run/paddock/internal/api/sqs"
 	"github.com/paddock-run/paddock/internal/arn"
 	"github.com/paddock-run/paddock/internal/identity"
+	"github.com/paddock-run/paddock/internal/metrics"
 	"github.com/paddock-run/paddock/internal/store"
 	"github.com/paddock-run/paddock/internal/store/snapshot"
 )
@@ -34,6 +35,7 @@ type Service struct {
 	log      *slog.Logger
 	queues   *snapshot.Map[*queue]
 	attempts attempts
+	figures  figures
 	creating sync.Mutex // held while a queue is made
 
 	// What is done without a request ends with life; waits for messages end with
@@ -48,10 +50,11 @@ var _ api.Handler = (*Service)(nil)
 
 // New makes the service. Waits for messages (long polls) end when polling does;
 // message move tasks go on where a restart interrupted them, and end for the
-// time being with life. Close waits for them.
-func New(life, polling context.Context, docs store.Documents, messages store.Messages, log *slog.Logger) (*Service, error) {
+// time being with life. Close waits for them. The figures of AWS/SQS go to to.
+func New(life, polling context.Context, docs store.Documents, messages store.Messages, to metrics.Recorder, log *slog.Logger) (*Service, error) {
 	s := &Service{docs: docs, messages: messages, log: log, life: life, polling: polling}
 	s.tasks.cancels = map[string]context.CancelFunc{}
+	s.figures.recorder = to
 	var err error
 	s.queues, err = snapshot.Open(life, docs, queuePrefix, compile, func(err error) {
 		log.Error("a queue's change cannot be followed", "error", err)
@@ -257,7 +260,8 @@ func (s *Service) reload(ctx context.Context, key string) error {
 // deleted queues are forgotten.
 const sweepEvery = time.Minute
 
-// sweep deletes what time has made useless, until life ends.
+// sweep deletes what time has made useless, and samples what queues hold, until
+// life ends.
 func (s *Service) sweep() {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -277,8 +281,12 @@ func (s *Service) sweep() {
 
 func (s *Service) tidy(q *queue) error {
 	if q.Deleted == 0 {
-		_, err := s.messages.Count(s.life, q.id(), q.settings.retention)
-		return err
+		n, err := s.messages.Count(s.life, q.id(), q.settings.retention)
+		if err != nil {
+			return err
+		}
+		s.figures.of(q).holds(n, time.Now())
+		return nil
 	}
 	if time.Since(time.UnixMilli(q.Deleted)) < reuseAfter {
 		return nil
@@ -290,5 +298,6 @@ func (s *Service) tidy(q *queue) error {
 	if err != nil {
 		return err
 	}
+	s.figures.forget(q)
 	return s.queues.Apply(store.Document{Key: q.key(), Revision: revision})
 }

@@ -13,6 +13,7 @@ import (
 	api "github.com/paddock-run/paddock/internal/api/sqs"
 	"github.com/paddock-run/paddock/internal/awserr"
 	"github.com/paddock-run/paddock/internal/identity"
+	"github.com/paddock-run/paddock/internal/metrics"
 	"github.com/paddock-run/paddock/internal/store/local"
 )
 
@@ -45,7 +46,7 @@ func start(t *testing.T, dir string) *client {
 	}
 	life, end := context.WithCancel(context.Background())
 	polling, stopPolling := context.WithCancel(life)
-	s, err := New(life, polling, state.Documents, state.Messages, slog.New(slog.DiscardHandler))
+	s, err := New(life, polling, state.Documents, state.Messages, metrics.Discard, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
