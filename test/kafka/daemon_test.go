@@ -179,6 +179,7 @@ func (s *site) awaitValues(want ...string) {
 // TestThroughTheDaemon takes records from Kafka to functions as its users do: by
 // the API of the built binary.
 func TestThroughTheDaemon(t *testing.T) {
+	t.Parallel()
 	b := broker.Shared(t)
 	secrets := t.TempDir()
 	login, ca := filepath.Join(secrets, "login"), filepath.Join(secrets, "ca")
@@ -189,6 +190,15 @@ func TestThroughTheDaemon(t *testing.T) {
 	topic, kafka := b.Topic(t, 2), b.Client(t)
 	failed := queue(t, s, "failed")
 
+	_, err := s.Lambda.CreateEventSourceMapping(sdk.Context(t), &lambda.CreateEventSourceMappingInput{
+		FunctionName: &s.function, Topics: []string{topic}, StartingPosition: types.EventSourcePositionTrimHorizon,
+		SelfManagedEventSource:     &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": {b.SASL}}},
+		SourceAccessConfigurations: []types.SourceAccessConfiguration{{Type: types.SourceAccessTypeSaslScram512Auth, URI: new(loginSecret + "x")}},
+	})
+	sdk.Expect(t, err, "InvalidParameterValueException", 400)
+	if err == nil || !strings.Contains(err.Error(), "Cannot access secret manager value "+loginSecret+"x.") {
+		t.Errorf("of a secret that is not there: %v", err)
+	}
 	s.mapTopic(b, topic, func(in *lambda.CreateEventSourceMappingInput) {
 		in.MaximumRetryAttempts = new(int32(1))
 		in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: &failed.arn}}
@@ -271,6 +281,7 @@ func shared(t *testing.T, b *broker.Broker, one, two *site) {
 
 // TestManagedCluster maps a cluster by its ARN with boto3 to a function in Go.
 func TestManagedCluster(t *testing.T) {
+	t.Parallel()
 	b := broker.Shared(t)
 	root, err := daemon.Root()
 	if err != nil {
