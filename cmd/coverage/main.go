@@ -36,6 +36,7 @@ import (
 	"github.com/paddock-run/paddock/internal/apigatewayv2"
 	"github.com/paddock-run/paddock/internal/cloudwatch"
 	"github.com/paddock-run/paddock/internal/coverage"
+	"github.com/paddock-run/paddock/internal/ecr"
 	"github.com/paddock-run/paddock/internal/lambda"
 	"github.com/paddock-run/paddock/internal/logs"
 	"github.com/paddock-run/paddock/internal/sqs"
@@ -64,7 +65,7 @@ var services = []service{
 	{schema: &secretsmanagerapi.Service},
 	{schema: &s3api.Service},
 	{schema: &cloudformationapi.Service},
-	{schema: &ecrapi.Service},
+	{&ecrapi.Service, "internal/ecr", ecr.Settings},
 	{schema: &ssmapi.Service},
 	{schema: &cognitoidpapi.Service},
 }

@@ -24,6 +24,8 @@ import (
 	"github.com/paddock-run/paddock/internal/arn"
 	"github.com/paddock-run/paddock/internal/cloudwatch"
 	"github.com/paddock-run/paddock/internal/codestore"
+	"github.com/paddock-run/paddock/internal/ecr"
+	"github.com/paddock-run/paddock/internal/ecr/registry"
 	"github.com/paddock-run/paddock/internal/edge"
 	"github.com/paddock-run/paddock/internal/eventsource"
 	"github.com/paddock-run/paddock/internal/eventsource/kafka"
@@ -173,6 +175,7 @@ type daemon struct {
 	why      string // why this driver
 	runtimes *runtimes.Runtimes
 	code     *codestore.Store
+	ecr      *ecr.Service
 	images   *image.Store // nil: the driver cannot run them
 	logs     *logs.Service
 	metrics  *cloudwatch.Service
@@ -203,6 +206,9 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		return err
 	}
 	if d.code, err = codestore.New(codestore.Options{Dir: filepath.Join(cfg.Data, "code"), Blobs: d.state.Blobs, Logger: d.log}); err != nil {
+		return err
+	}
+	if err := d.openRegistry(); err != nil {
 		return err
 	}
 	if err := d.openImages(); err != nil {
@@ -263,6 +269,7 @@ func (d *daemon) build(ctx context.Context) (err error) {
 		Account:        cfg.Account,
 		Region:         cfg.Region,
 		Services:       d.services(),
+		Registry:       registry.New(registry.Options{Repositories: d.ecr, Enforce: len(cfg.AccessKeys) > 0, Logger: d.log}),
 		Gateway:        gateway,
 		Internal:       d.internal(),
 		AllowedHosts:   slices.Concat(cfg.AllowedHosts, hostsOf(cfg.Listen), hostsOf(cfg.TLSListen)),
@@ -316,6 +323,9 @@ func (d *daemon) close() error {
 	}
 	if d.images != nil {
 		errs = append(errs, d.images.Close())
+	}
+	if d.ecr != nil {
+		errs = append(errs, d.ecr.Close())
 	}
 	d.endLife()
 	if d.sqs != nil {

@@ -7,10 +7,22 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/paddock-run/paddock/internal/ecr"
 	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/image"
 	"github.com/paddock-run/paddock/internal/lambda"
+	"github.com/paddock-run/paddock/internal/store/blobfile"
 )
+
+// openRegistry opens Paddock's own registry of container images.
+func (d *daemon) openRegistry() error {
+	blobs, err := blobfile.Open(filepath.Join(d.cfg.Data, "registry"), nil)
+	if err != nil {
+		return err
+	}
+	d.ecr, err = ecr.New(ecr.Options{Documents: d.state.Documents, Blobs: blobs, Logger: d.log})
+	return err
+}
 
 // openImages opens the store of container images, where the driver can run them.
 func (d *daemon) openImages() (err error) {
@@ -19,6 +31,7 @@ func (d *daemon) openImages() (err error) {
 	}
 	d.images, err = image.New(image.Options{
 		Dir:        filepath.Join(d.cfg.Data, "images"),
+		Registry:   d.ecr,
 		OwnHosts:   ownHosts(d.cfg.Listen, d.port()),
 		Registries: d.cfg.Registries,
 		// Who may call a daemon of this machine's own can read its files as well.

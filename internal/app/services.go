@@ -40,7 +40,7 @@ func (d *daemon) services() []edge.Service {
 		{&cloudformationapi.Service, cloudformationapi.Unimplemented{}},
 		{&cloudwatchapi.Service, d.metrics},
 		{&cognitoidpapi.Service, cognitoidpapi.Unimplemented{}},
-		{&ecrapi.Service, ecrapi.Unimplemented{}},
+		{&ecrapi.Service, d.ecr},
 		{&iamapi.Service, iamapi.Unimplemented{}},
 		{&kmsapi.Service, kmsapi.Unimplemented{}},
 		{&s3api.Service, s3api.Unimplemented{}},

@@ -48,6 +48,15 @@ type Refuser interface {
 	Refuse(w http.ResponseWriter, r *http.Request, err error)
 }
 
+// Registry is the registries of container images. The contexts of its requests
+// carry an identity.Identity, with the account and region whose registry is meant.
+type Registry interface {
+	http.Handler
+	// Owns reports whether an unsigned request with that path is a registry's, on a
+	// host that is not only that.
+	Owns(path string) bool
+}
+
 // Options are what an Edge is made of.
 type Options struct {
 	Account  string // of requests whose access key is not an account's: DefaultAccount when empty
@@ -55,6 +64,10 @@ type Options struct {
 	Services []Service
 	// Gateway serves the requests to APIs: nil where there are none to serve.
 	Gateway Gateway
+	// Registry serves the HTTP API of container registries, at their hosts and
+	// below /v2/: nil where there is none. The edge checks Host and Origin of its
+	// requests, never credentials.
+	Registry Registry
 	// Internal serves /_paddock/* (but for /_paddock/health): may be nil. The
 	// edge checks Host and Origin of its requests, never a signature.
 	Internal http.Handler
@@ -82,6 +95,7 @@ type Edge struct {
 	account, region string
 	routes          *routes
 	gateway         Gateway
+	registry        Registry
 	internal        http.Handler
 	hosts           hostPolicy
 	origins         originPolicy
@@ -92,7 +106,7 @@ type Edge struct {
 
 // New makes an Edge, or says what is wrong with the options.
 func New(o Options) (*Edge, error) {
-	e := &Edge{account: o.Account, region: o.Region, gateway: o.Gateway, internal: o.Internal, log: o.Logger}
+	e := &Edge{account: o.Account, region: o.Region, gateway: o.Gateway, registry: o.Registry, internal: o.Internal, log: o.Logger}
 	if e.account == "" {
 		e.account = DefaultAccount
 	}
@@ -215,7 +229,21 @@ func (x *exchange) serve() {
 	if x.crossOrigin() {
 		return
 	}
+	if e.registry != nil && (x.host.kind == hostRegistry || x.host.kind == hostPlain && !x.signed && e.registry.Owns(r.URL.Path)) {
+		x.serveRegistry()
+		return
+	}
 	x.serveService()
+}
+
+// serveRegistry hands the request to the registry of the account in the host's
+// name.
+func (x *exchange) serveRegistry() {
+	x.target = "registry"
+	if x.host.account != "" {
+		x.id.Account = x.host.account
+	}
+	x.edge.registry.ServeHTTP(&x.answer, x.withIdentity())
 }
 
 // identify fills the identity with what the request itself says.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/paddock-run/paddock/internal/arn"
 )
 
 // hostKind says what a host name tells of a request.
@@ -16,6 +18,7 @@ const (
 	hostBucket                      // an S3 bucket: name.s3.us-east-1.amazonaws.com
 	hostAPI                         // an API: a1b2c3.execute-api.us-east-1.localhost
 	hostFunctionURL                 // abc.lambda-url.us-east-1.on.aws
+	hostRegistry                    // a registry of container images: 123456789012.dkr.ecr.us-east-1.localhost
 )
 
 // host is what is read from a Host header.
@@ -29,6 +32,7 @@ type host struct {
 	region  string // may be empty
 	bucket  string
 	apiID   string
+	account string // of hostRegistry
 }
 
 const localStack = "localhost.localstack.cloud"
@@ -101,7 +105,7 @@ func (p hostPolicy) parse(header string, rt *routes) host {
 			case "on.aws":
 				h.allowed = h.allowed || h.kind == hostFunctionURL
 			default:
-				h.allowed = h.allowed || h.kind == hostAPI || h.kind == hostBucket || h.kind == hostService && (rt.byEndpoint[h.service] != nil || !strings.Contains(h.service, "."))
+				h.allowed = h.allowed || h.kind == hostAPI || h.kind == hostBucket || h.kind == hostRegistry || h.kind == hostService && (rt.byEndpoint[h.service] != nil || !strings.Contains(h.service, "."))
 			}
 			return h
 		}
@@ -159,6 +163,8 @@ func (h *host) parseLabels(sub string, rt *routes) {
 	switch {
 	case label == "execute-api" && rest != "":
 		h.kind, h.apiID, h.region = hostAPI, rest, region
+	case label == "ecr" && arn.IsAccount(strings.TrimSuffix(rest, ".dkr")) && strings.HasSuffix(rest, ".dkr"):
+		h.kind, h.account, h.region = hostRegistry, strings.TrimSuffix(rest, ".dkr"), region
 	case label == "lambda-url" && rest != "":
 		h.kind, h.region = hostFunctionURL, region
 	case label == "queue": // us-east-1.queue.amazonaws.com, of SQS's first years

@@ -18,7 +18,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -30,6 +29,7 @@ import (
 	"time"
 
 	"github.com/paddock-run/paddock/internal/function"
+	"github.com/paddock-run/paddock/internal/store"
 )
 
 // Registry is Paddock's own. Its errors are store.ErrNotFound for what is not
@@ -39,7 +39,7 @@ type Registry interface {
 	// digest with its algorithm.
 	Manifest(ctx context.Context, account, region, repository, reference string) (raw []byte, mediaType string, err error)
 	// Blob opens a configuration or a layer.
-	Blob(ctx context.Context, account, region, repository, digest string) (io.ReadCloser, error)
+	Blob(ctx context.Context, account, region, repository, digest string) (store.BlobReader, error)
 }
 
 // Options are a Store's. Dir is required.

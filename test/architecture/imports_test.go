@@ -23,7 +23,7 @@ var leaves = []string{
 }
 
 // services implement one AWS service each over their generated API.
-var services = []string{"internal/apigateway", "internal/apigatewayv2", "internal/cloudwatch", "internal/lambda", "internal/logs", "internal/sqs"}
+var services = []string{"internal/apigateway", "internal/apigatewayv2", "internal/cloudwatch", "internal/ecr", "internal/lambda", "internal/logs", "internal/sqs"}
 
 // A rule says what the packages under a folder may import of ours: these
 // folders and everything below them ("=" before one: that package alone), and
@@ -51,6 +51,7 @@ func rules() []rule {
 		{folder: "internal/gateway/limits", may: append([]string{"internal/gateway/rest", "=internal/store", "internal/store/snapshot"}, leaves...)},
 		{folder: "internal/eventsource/kafka", may: leaves},
 		{folder: "internal/eventsource/sqs", may: leaves},
+		{folder: "internal/ecr/registry", may: append([]string{"=internal/ecr", "=internal/api/ecr", "=internal/wire/schema", "=internal/store"}, leaves...)},
 		{folder: "internal/edge", may: append([]string{"internal/wire/sigv4"}, leaves...)},
 		{folder: "cmd/paddock", may: []string{"internal/app"}},
 		{folder: "cmd/coverage", may: []string{"internal"}},
