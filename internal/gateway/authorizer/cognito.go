@@ -77,7 +77,7 @@ func (a *Authorizers) newPool(provider string) (*pool, error) {
 		return nil, err
 	}
 	id, ok := strings.CutPrefix(of.Resource, "userpool/")
-	if !ok {
+	if !ok || !plainName(of.Region) || !plainName(id) { // a URL is made of them
 		return nil, fmt.Errorf("%s is not a user pool's ARN", provider)
 	}
 	domain := "amazonaws.com"
@@ -98,6 +98,14 @@ func (a *Authorizers) newPool(provider string) (*pool, error) {
 	}
 	p.keys = found.(*keySet)
 	return p, nil
+}
+
+// plainName reports whether a text has letters, digits, hyphens and underscores
+// only.
+func plainName(text string) bool {
+	return text != "" && strings.IndexFunc(text, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
+	}) < 0
 }
 
 // token is a token whose signature and issuer are good. It is immutable.

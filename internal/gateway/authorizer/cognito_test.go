@@ -247,8 +247,11 @@ func TestKeysAreRefreshed(t *testing.T) {
 		t.Error("a withdrawn key is good for ever")
 	}
 	at.broken.Store(true)
-	if now = now.Add(keysAge); !has("two") || !has("two") || at.fetched.Load() != 4 {
-		t.Errorf("keys went away with their issuer, asked %d times", at.fetched.Load())
+	now = now.Add(keysAge)
+	for range 2 {
+		if !has("two") || at.fetched.Load() != 4 {
+			t.Errorf("keys went away with their issuer, asked %d times", at.fetched.Load())
+		}
 	}
 }
 
@@ -278,6 +281,31 @@ func TestClaims(t *testing.T) {
 func TestOptionsThatAreWrong(t *testing.T) {
 	if _, err := New(Options{Issuers: map[string]string{"a": "nowhere"}}); err == nil {
 		t.Error("an issuer without a URL was accepted")
+	}
+}
+
+// A pool's ARN must not lead to hosts that are not AWS's.
+func TestPoolsThatAreNone(t *testing.T) {
+	a, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, provider := range []string{
+		"arn:aws:cognito-idp:example.com/#:123456789012:userpool/x", "arn:aws:cognito-idp:us-east-1:123456789012:userpool/../x",
+		"arn:aws:cognito-idp:us-east-1:123456789012:userpool/", "arn:aws:cognito-idp:us-east-1:123456789012:x", "x",
+	} {
+		def := pooled("")
+		def.ProviderARNs = []string{provider}
+		if _, err := a.Compile(def); err == nil {
+			t.Errorf("%s was accepted", provider)
+		}
+	}
+	z, err := a.Compile(pooled(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if url := z.(*cognito).pools[0].keys.url; url != poolIssuer+"/.well-known/jwks.json" {
+		t.Errorf("the keys are at %s", url)
 	}
 }
 

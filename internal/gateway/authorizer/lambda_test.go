@@ -258,3 +258,29 @@ func BenchmarkAuthorizers(b *testing.B) {
 		})
 	}
 }
+
+// The authorizer's own part of it.
+func BenchmarkKeptAnswer(b *testing.B) {
+	w := newWorld(b, Options{}, "CUSTOM", tokenAuthorizer(3600))
+	w.function = func(map[string]any) (string, bool) { return allows("Allow", methods+"*/GET/*", ""), false }
+	a, err := New(Options{Functions: w, Invoker: w})
+	if err != nil {
+		b.Fatal(err)
+	}
+	z, err := a.Compile(tokenAuthorizer(3600))
+	if err != nil {
+		b.Fatal(err)
+	}
+	r, _, err := w.gateway.TestRequest(b.Context(), &rest.Test{
+		Account: account, Region: "us-east-1", APIID: "api1", Definition: w.definition, Headers: map[string][]string{"X-Token": {"allow"}}, StageVariables: map[string]string{"fn": "fn"},
+	}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, f := z.Authorize(b.Context(), r); f != nil {
+			b.Fatal(f)
+		}
+	}
+}
