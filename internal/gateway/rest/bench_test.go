@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/paddock-run/paddock/internal/function"
 	"github.com/paddock-run/paddock/internal/identity"
 	"github.com/paddock-run/paddock/internal/metrics"
 )
@@ -110,4 +111,33 @@ func BenchmarkRoutes(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkLambdaProxy is a whole request to a function, but for the function.
+func BenchmarkLambdaProxy(b *testing.B) {
+	w := newWorld(b, map[string]methods{"/hello": {"GET": proxied()}})
+	w.gateway.Metrics = metrics.Discard
+	payload := []byte(`{"statusCode":200,"headers":{"content-type":"application/json","x-custom":"one"},"body":"{\"message\":\"hello\"}"}`)
+	w.gateway.Invoker = answering{result: &function.Result{Payload: payload}}
+	r := httptest.NewRequest("GET", "/?name=John&city=Seattle", nil)
+	for name, value := range map[string]string{"Accept": "*/*", "User-Agent": "curl/8.5.0", "Day": "Thursday", "Accept-Encoding": "gzip", "Content-Type": "application/json"} {
+		r.Header.Set(name, value)
+	}
+	r = r.WithContext(identity.With(context.Background(), &identity.Identity{RequestID: "11111111-2222-4333-8444-555555555555"}))
+	b.ReportAllocs()
+	out := nowhere{http.Header{}}
+	for b.Loop() {
+		clear(out.h)
+		w.gateway.ServeAPI(out, r, Target{APIID: "api1", Path: "/test/hello"})
+	}
+}
+
+// answering is a function that answers at once.
+type answering struct {
+	function.Invoker // of which nothing else is asked
+	result           *function.Result
+}
+
+func (a answering) Invoke(context.Context, *function.Invocation) (*function.Result, error) {
+	return a.result, nil
 }

@@ -80,7 +80,7 @@ func (c *call) newEvent() ([]byte, error) {
 			e.Body = new(string(c.body))
 		}
 	}
-	return json.Marshal(&e)
+	return e.appendJSON(make([]byte, 0, 2048+len(c.body)))
 }
 
 // AuthorizerEvent makes the payload that a Lambda authorizer of type REQUEST is
