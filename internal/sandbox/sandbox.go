@@ -132,6 +132,12 @@ type Sandbox interface {
 	// reach (drivers without network isolation: that listens on loopback). port
 	// 0 chooses one. Its Addr is the address as seen from inside.
 	Listen(port int) (net.Listener, error)
+	// Dial connects to what the environment's processes listen to on their loopback
+	// interface (drivers without network isolation: on the host's). It does not wait:
+	// where nobody listens the error is syscall.ECONNREFUSED. Processes inside know
+	// that interface as sandbox.localdomain, too, where the driver has a file system
+	// of its own.
+	Dial(port int) (net.Conn, error)
 	// Start starts a process. The error of a file that is missing or not
 	// executable inside is an *ExecError.
 	Start(ctx context.Context, cmd *Command) (Process, error)

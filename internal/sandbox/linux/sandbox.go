@@ -24,6 +24,10 @@ import (
 // milliseconds.
 const endWait = 30 * time.Second
 
+// dialTime bounds Dial where a listener takes no more connections: else the kernel
+// answers at once.
+const dialTime = 100 * time.Millisecond
+
 var errFrozen = errors.New("sandbox: frozen")
 
 // layout is that of AWS Lambda.
@@ -195,6 +199,23 @@ func (s *Sandbox) Listen(port int) (net.Listener, error) {
 	}
 	s.listeners = append(s.listeners, listener)
 	return listener, nil
+}
+
+// Dial implements sandbox.Sandbox.
+func (s *Sandbox) Dial(port int) (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.destroyed {
+		return nil, sandbox.ErrDestroyed
+	}
+	var conn net.Conn
+	err := s.thread.do(func() (err error) {
+		dialer := net.Dialer{Timeout: dialTime}
+		dialer.SetMultipathTCP(false) // loopback has one path
+		conn, err = dialer.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+		return err
+	})
+	return conn, err
 }
 
 // Start implements sandbox.Sandbox. It returns when the program runs or has

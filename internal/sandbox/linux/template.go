@@ -147,7 +147,7 @@ func buildTemplate(program []byte, r resolver, rootless bool) (_ *template, err 
 	if err := linkResolver(dir); err != nil {
 		return nil, err
 	}
-	for name, text := range map[string]string{"hosts": "127.0.0.1 localhost\n::1 localhost\n", "resolv.conf": ""} {
+	for name, text := range map[string]string{"hosts": "127.0.0.1 localhost\n::1 localhost\n" + sandboxHost, "resolv.conf": ""} {
 		if err := os.WriteFile(filepath.Join(dir, ownFolder, name), []byte(text), 0o644); err != nil {
 			return nil, err
 		}
@@ -226,6 +226,10 @@ func (s source) place(root string) error {
 	}
 	return attach(s.fd, path)
 }
+
+// sandboxHost is the line of /etc/hosts by which extensions know where to listen.
+// https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api.html
+const sandboxHost = "127.0.0.1 sandbox.localdomain sandbox\n"
 
 // writeEtc writes the files of /etc into dir.
 func writeEtc(dir string) error {
@@ -352,6 +356,9 @@ func (t *template) refresh() error {
 		text, err := os.ReadFile("/etc/" + name)
 		if err != nil {
 			return err
+		}
+		if name == "hosts" {
+			text = append(append(text, '\n'), sandboxHost...)
 		}
 		if name == "resolv.conf" && t.resolver == resolverRelay {
 			text = viaRelay(text)

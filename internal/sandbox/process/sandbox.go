@@ -138,6 +138,21 @@ func (s *Sandbox) Listen(int) (net.Listener, error) {
 	return listener, nil
 }
 
+// dialTime bounds Dial where a listener takes no more connections: else the kernel
+// answers at once.
+const dialTime = 100 * time.Millisecond
+
+// Dial implements sandbox.Sandbox. All environments share the host's ports.
+func (s *Sandbox) Dial(port int) (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.destroyed {
+		return nil, sandbox.ErrDestroyed
+	}
+	dialer := net.Dialer{Timeout: dialTime}
+	return dialer.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+}
+
 // Start implements sandbox.Sandbox. On Linux the process finds one variable more
 // than cmd.Env names, by which Destroy recognises its descendants, and its limits
 // are set when Start returns, not from its first instruction on.

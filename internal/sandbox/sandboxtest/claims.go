@@ -325,6 +325,13 @@ func testNetwork(t *testing.T, driver sandbox.Driver, can Capabilities) {
 	if got, _ := run(t, two, "dial", "127.0.0.1:7777"); got != "inside two" {
 		t.Errorf("two reaches %q", got)
 	}
+	if got, _ := run(t, two, "dial", "sandbox.localdomain:7777"); got != "inside two" {
+		t.Errorf("two reaches %q as sandbox.localdomain", got)
+	}
+	if conn, err := one.Dial(7777); err == nil {
+		_ = conn.Close()
+		t.Error("Dial reaches what listens in another environment")
+	}
 	addresses, _ := run(t, two, "addresses")
 	for address := range strings.FieldsSeq(addresses) {
 		target := net.JoinHostPort(address, "7777")

@@ -328,6 +328,21 @@ func testListen(t *testing.T, driver sandbox.Driver) {
 			t.Errorf("Listen(%d): the subject got %q from %v", port, got, listener.Addr())
 		}
 	}
+	_, out := start(t, s, "serve", "127.0.0.1:7778", "inside")
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := s.Dial(7778)
+	if err != nil {
+		t.Fatalf("Dial: %v", err)
+	}
+	if got, err := io.ReadAll(conn); string(got) != "inside" || err != nil {
+		t.Errorf("Dial: %q, %v", got, err)
+	}
+	_ = conn.Close()
+	if _, err := s.Dial(7779); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("Dial where nobody listens: %v", err)
+	}
 	left, err := s.Listen(0)
 	if err != nil {
 		t.Fatal(err)
