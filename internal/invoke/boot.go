@@ -149,8 +149,16 @@ func (e *environment) boot(ctx context.Context, limit time.Duration) (f *failure
 	if rt.Notice != "" {
 		e.log.say(rt.Notice + "\n")
 	}
+	began := time.Now()
 	defer func() {
 		e.sayExtensions()
+		if t := e.log.telemetry.Load(); t != nil {
+			if f != nil {
+				e.tell("platform.initRuntimeDone", e.says.initRuntimeDoneRecord(e.initPhase(), f))
+			}
+			e.tell("platform.initReport", e.says.initReportRecord(e.initPhase(), time.Since(began), f))
+			t.initialized()
+		}
 		if f != nil {
 			e.mu.Lock()
 			e.phase = phaseReady // what its processes do from now on is known
@@ -228,6 +236,10 @@ func (e *environment) launch(ctx context.Context, rt *runtimes.Runtime, deadline
 		Name: e.v.Name, Version: e.v.Version, Handler: e.v.Handler, Account: e.v.Account,
 	})
 	e.openEndpoint(shell.aws)
+	if len(names) > 0 {
+		e.log.telemetry.Store(newTelemetry(e.box.Dial))
+		e.tell("platform.initStart", e.says.initStartRecord(e.initPhase()))
+	}
 	layout := e.box.Layout()
 	cmd := rt.Command(layout, e.v)
 	variables := e.variables(cmd.Env, layout, shell.api.Addr().String())
@@ -252,7 +264,7 @@ func (e *environment) launch(ctx context.Context, rt *runtimes.Runtime, deadline
 	if p.link != nil {
 		e.api.ServeFrames(p.link)
 	}
-	if err := errors.Join(e.log.read(p.out, &lines{}), e.log.read(p.telemetry, &frames{})); err != nil {
+	if err := errors.Join(e.log.read(p.out, &lines{}, runtimeapi.KindFunction), e.log.read(p.telemetry, &frames{}, runtimeapi.KindFunction)); err != nil {
 		return &failure{err: err}
 	}
 	if p.link == nil {

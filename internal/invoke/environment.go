@@ -104,7 +104,7 @@ func newEnvironment(p *pool, provisioned bool) *environment {
 		inv: p.inv, pool: p, v: v, id: id,
 		credentials: randomCredentials(),
 		provisioned: provisioned,
-		log:         &journal{sink: p.inv.opts.Logs, account: v.Account, region: v.Region, group: v.LogGroup, stream: stream},
+		log:         &journal{sink: p.inv.opts.Logs, account: v.Account, region: v.Region, group: v.LogGroup, stream: stream, json: v.LogFormat == "JSON"},
 		says:        newPlatform(v, stream, initialization(provisioned)),
 		booted:      make(chan *failure, 2),
 		registered:  make(chan struct{}, 1),
@@ -175,6 +175,9 @@ func (e *environment) invoke(r *run) bool {
 	}
 	e.phase, e.run = phaseBusy, r
 	r.started = time.Now()
+	if e.log.telemetry.Load() != nil {
+		e.tell("platform.start", e.says.startRecord(r))
+	}
 	thaw := e.frozen
 	e.frozen = false
 	r.init, e.init = e.init, 0
@@ -235,6 +238,7 @@ func (e *environment) Answer(a *runtimeapi.Answer) {
 		}
 		return
 	}
+	r.answerBytes, r.answered = len(a.Payload), time.Now()
 	o := &outcome{contentType: a.ContentType, stream: a.Stream, payload: a.Payload}
 	if a.Failed {
 		o.failure = reported(&runtimeapi.Error{Type: a.ErrorType, Payload: a.Payload})
@@ -277,7 +281,8 @@ func (e *environment) settle(r *run, o *outcome) {
 // answered is called with the lock held: the function's work is done.
 func (e *environment) answered(r *run, f *failure) {
 	e.phase = phaseAnswered
-	r.duration = time.Since(r.started)
+	r.answerEnd = time.Now()
+	r.duration = r.answerEnd.Sub(r.started)
 	if f != nil {
 		r.status, r.errorType, r.reported = f.status(), f.errorType, f.reported
 	}
@@ -322,6 +327,13 @@ func (e *environment) finish(r *run, last string) {
 		status: r.status, errorType: r.errorType, reported: r.reported,
 		duration: r.duration, init: r.init, memoryMB: e.memoryMB, after: r.after(),
 	}))
+	if t := e.log.telemetry.Load(); t != nil {
+		if r.runtimeDone.IsZero() { // it failed
+			e.tell("platform.runtimeDone", e.says.runtimeDoneRecord(r))
+		}
+		e.tell("platform.end", e.says.endRecord(r))
+		e.tell("platform.report", e.says.reportRecord(r, e.memoryMB))
+	}
 	r.release()
 	e.pool.figures.ran(r.inv, r.duration, r.status != statusSuccess)
 	close(r.done)
@@ -518,6 +530,7 @@ func (e *environment) end() {
 	}
 	e.closeEndpoint()
 	e.log.hangUp()
+	e.log.telemetry.Swap(nil).close()
 	e.mu.Lock()
 	e.proc, e.crew, e.extended = nil, nil, false
 	dead := e.phase == phaseDead

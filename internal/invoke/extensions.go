@@ -144,7 +144,7 @@ func (e *environment) startExtension(ctx context.Context, m *member, env []strin
 	e.crew.members = append(e.crew.members, m)
 	e.mu.Unlock()
 	go e.watchExtension(m)
-	if err := e.log.read(r, &lines{}); err != nil {
+	if err := e.log.read(r, &lines{}, runtimeapi.KindExtension); err != nil {
 		return &failure{err: err}
 	}
 	return nil
@@ -228,9 +228,21 @@ func (e *environment) collapse(boot int, f *failure) {
 func (e *environment) RuntimeDone() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.phase == phaseAnswered {
+	switch e.phase {
+	case phaseInit:
+		e.tell("platform.initRuntimeDone", e.says.initRuntimeDoneRecord(e.initPhase(), nil))
+	case phaseAnswered:
 		e.run.runtimeDone = time.Now()
+		e.tell("platform.runtimeDone", e.says.runtimeDoneRecord(e.run))
 	}
+}
+
+// initPhase is "invoke" for an Init that is done again, within an invocation.
+func (e *environment) initPhase() string {
+	if e.run != nil {
+		return "invoke"
+	}
+	return "init"
 }
 
 // sayExtensions tells the log of the extensions, at the end of Init.
@@ -245,5 +257,6 @@ func (e *environment) sayExtensions() {
 	}
 	for _, x := range all {
 		e.log.say(e.says.extension(&x))
+		e.tell("platform.extension", extensionRecord(&x))
 	}
 }

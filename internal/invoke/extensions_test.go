@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -38,6 +39,11 @@ func extend(api string) {
 	x.id = head.Get("Lambda-Extension-Identifier")
 	fmt.Printf("registered %s", body)
 	fmt.Printf("\nenvironment %q\n", os.Environ())
+	for _, api := range []string{"telemetry", "logs"} {
+		if does[api] {
+			x.listen(api, os.Getenv("EXT_OUT"))
+		}
+	}
 	if does["init-error"] {
 		x.call("POST", "init/error", `{}`, "Lambda-Extension-Function-Error-Type", "Extension.NoLuck")
 		os.Exit(4)
@@ -104,6 +110,38 @@ func (x *extensionClient) call(method, path, body string, header ...string) ([]b
 		panic(resp.Status + string(answer))
 	}
 	return answer, resp.Header
+}
+
+// listen subscribes to telemetry, and keeps what comes in a file.
+func (x *extensionClient) listen(api, file string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		panic(err)
+	}
+	go func() {
+		panic(http.Serve(ln, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			var batch []json.RawMessage
+			if err := json.NewDecoder(r.Body).Decode(&batch); err != nil {
+				panic(err)
+			}
+			for _, record := range batch {
+				fmt.Fprintf(out, "%s\n", record)
+			}
+		})))
+	}()
+	at, schema := "2022-07-01/telemetry", "2022-12-13"
+	if api == "logs" {
+		at, schema = "2020-08-15/logs", "2021-03-18"
+	}
+	base := x.api
+	x.api = strings.Replace(x.api, "2020-01-01/extension/", at, 1)
+	x.call("PUT", "", fmt.Sprintf(`{"schemaVersion":%q,"types":["platform","function","extension"],"buffering":{"timeoutMs":25},
+		"destination":{"protocol":"HTTP","URI":"http://sandbox.localdomain:%d"}}`, schema, ln.Addr().(*net.TCPAddr).Port))
+	x.api = base
 }
 
 // extended is a function with extensions that do that, by their names.
@@ -212,7 +250,7 @@ func TestExtensionFailures(t *testing.T) {
 		{"ends before it registers", "exit-unregistered", "Extension.Crash", "exit status 3",
 			[]string{"State: Started\tEvents: []", "INIT_REPORT", "Phase: init\tStatus: error\tError Type: Extension.Crash", "Phase: invoke\tStatus: error\tError Type: Extension.Crash"}, false},
 		{"ends after it has", "exit-init", "Extension.Crash", "exit status 5", []string{"State: Registered\tEvents: [INVOKE,SHUTDOWN]"}, false},
-		{"init error", "init-error", "Extension.InitError", "exit status 4", []string{"State: InitError\tEvents: [INVOKE,SHUTDOWN]\tError Type: Extension.NoLuck"}, false},
+		{"init error", "init-error", "Extension.InitError", "", []string{"State: InitError\tEvents: [INVOKE,SHUTDOWN]\tError Type: Extension.NoLuck"}, false},
 		{"exit error", "exit-error", "Extension.ExitError", "", []string{"State: Ready", "Status: error\tError Type: Extension.ExitError"}, true},
 		{"crash", "crash", "Extension.Crash", "exit status 6", []string{"Status: error\tError Type: Extension.Crash"}, true},
 	} {

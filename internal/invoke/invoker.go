@@ -232,13 +232,15 @@ type run struct {
 	tail    []byte
 
 	// Guarded by the environment.
-	started           time.Time
-	settled, released bool
-	status            string
-	errorType         string
-	reported          bool
-	duration, init    time.Duration
-	runtimeDone       time.Time // zero, or when the runtime was, where there are extensions
+	started             time.Time
+	settled, released   bool
+	status              string
+	errorType           string
+	reported            bool
+	duration, init      time.Duration
+	answered, answerEnd time.Time // when the answer began to be there, and when it all was
+	answerBytes         int
+	runtimeDone         time.Time // zero, or when the runtime was, where there are extensions
 }
 
 // after is how long the extensions were at work after the runtime.

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/paddock-run/paddock/internal/runtimeapi"
 )
 
 const (
@@ -35,6 +38,8 @@ type LogSink interface {
 // what its processes write, in order.
 type journal struct {
 	sink                           LogSink
+	telemetry                      atomic.Pointer[telemetry] // nil: nobody asks for any
+	json                           bool                      // the function's log is in that form
 	account, region, group, stream string
 
 	mu      sync.Mutex
@@ -53,6 +58,7 @@ type source struct {
 	file  *os.File
 	raw   syscall.RawConn
 	split splitter
+	emit  func(timestamp int64, message []byte)
 	drain func(fd uintptr) // reads what is there; the journal's lock is held
 }
 
@@ -65,14 +71,20 @@ type splitter interface {
 }
 
 // read reads the end of a pipe into the journal, from now on, and closes it when
-// the journal hangs up.
-func (j *journal) read(r *os.File, split splitter) error {
+// the journal hangs up. kind is that of telemetry.
+func (j *journal) read(r *os.File, split splitter, kind string) error {
 	raw, err := r.SyscallConn()
 	if err != nil {
 		_ = r.Close()
 		return err
 	}
 	s := &source{file: r, raw: raw, split: split}
+	s.emit = func(timestamp int64, message []byte) {
+		j.add(timestamp, string(message))
+		if t := j.telemetry.Load(); t != nil {
+			t.add(kind, kind, time.UnixMilli(timestamp), logRecord(message, j.json && kind == runtimeapi.KindFunction))
+		}
+	}
 	s.drain = func(fd uintptr) {
 		for total := 0; total < maxDrain; {
 			n, _ := j.readOnce(s, fd)
@@ -111,7 +123,7 @@ func (j *journal) readOnce(s *source, fd uintptr) (int, error) {
 			continue
 		}
 		if n > 0 {
-			s.split.feed(j.buf[:n], time.Now().UnixMilli(), j.emit)
+			s.split.feed(j.buf[:n], time.Now().UnixMilli(), s.emit)
 		}
 		return n, err
 	}
@@ -124,11 +136,6 @@ func (j *journal) drain() {
 	for _, s := range j.sources {
 		_ = s.raw.Control(s.drain) // an error: closed, and so drained
 	}
-}
-
-// emit is called with the lock held.
-func (j *journal) emit(timestamp int64, message []byte) {
-	j.add(timestamp, string(message))
 }
 
 func (j *journal) add(timestamp int64, message string) {
@@ -178,7 +185,7 @@ func (j *journal) end(messages ...string) []byte {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, s := range j.sources {
-		s.split.flush(now, j.emit)
+		s.split.flush(now, s.emit)
 	}
 	for _, m := range messages {
 		if m != "" {
@@ -201,7 +208,7 @@ func (j *journal) hangUp() {
 	j.sources = nil
 	now := time.Now().UnixMilli()
 	for _, s := range sources {
-		s.split.flush(now, j.emit)
+		s.split.flush(now, s.emit)
 	}
 	j.flushLocked()
 	j.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,7 +211,7 @@ func newFixture(t testing.TB, change func(*Options)) *fixture {
 	return f
 }
 
-var revision int
+var revision atomic.Int64
 
 // version is a function whose bootstrap is a shell script, or where that is
 // empty this test binary.
@@ -229,11 +230,10 @@ func version(t testing.TB, script string, change func(*function.Version)) *funct
 	} else if err := os.WriteFile(bootstrap, []byte("#!/bin/bash\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	revision++
 	v := &function.Version{
 		Account: "000000000000", Region: "us-east-1", Name: "f", Version: "$LATEST",
 		ARN:        "arn:aws:lambda:us-east-1:000000000000:function:f",
-		RevisionID: fmt.Sprint("revision-", revision), Runtime: "provided.al2023", Handler: "h",
+		RevisionID: fmt.Sprint("revision-", revision.Add(1)), Runtime: "provided.al2023", Handler: "h",
 		CodeDir: dir, Timeout: 20 * time.Second, MemoryMB: 128, EphemeralMB: 512,
 		LogGroup: "/aws/lambda/f", LogFormat: "Text",
 		Environment: map[string]string{"GREETING": "hi", "AWS_REGION": "mars", "LANG": "C"},

@@ -53,6 +53,7 @@ func (e *environment) windDown(reason string, all []runtimeapi.Extension) {
 			e.signal(e.proc, syscall.SIGKILL)
 		}
 	}
+	e.log.telemetry.Load().flush(min(telemetryFlush, time.Until(deadline)))
 	if e.crew == nil {
 		return
 	}

@@ -129,6 +129,12 @@ func (c *conn) handle(h *head) bool {
 			return c.answer(h, id, what == "error")
 		}
 	}
+	switch h.path {
+	case pathTelemetry, pathTelemetry + "/":
+		return c.subscribe(h, false)
+	case pathLogs, pathLogs + "/":
+		return c.subscribe(h, true)
+	}
 	if strings.HasPrefix(h.path, pathExtension) {
 		return c.handleExtension(h)
 	}

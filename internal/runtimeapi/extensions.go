@@ -72,8 +72,9 @@ const (
 // extension is one extension; the Server's lock guards it.
 type extension struct {
 	Extension
-	id      string               // empty: it has not registered
-	waiting chan *extensionEvent // of the connection that it waits on; closed when another one replaces it
+	subscribed string               // "Telemetry" or "Logs", to which it has subscribed
+	id         string               // empty: it has not registered
+	waiting    chan *extensionEvent // of the connection that it waits on; closed when another one replaces it
 	// undelivered could not be written: it gets it when it asks again.
 	undelivered *extensionEvent
 }
@@ -249,7 +250,7 @@ func (s *Server) allWait() bool {
 			return false
 		}
 	}
-	s.runtimeWaits = false
+	s.runtimeWaits, s.initialized = false, true
 	return true
 }
 

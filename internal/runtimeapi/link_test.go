@@ -284,6 +284,7 @@ func (ignored) AnswerEnd(*Error) {}
 func (ignored) RuntimeDone()     {}
 func (ignored) Registered()      {}
 
+func (ignored) Subscribed(*Subscription)       {}
 func (ignored) ExtensionError(*ExtensionError) {}
 
 // FuzzLink sends a Link what no bootstrap would.

@@ -88,6 +88,8 @@ type Handler interface {
 	RuntimeDone()
 	// Registered: every extension that Expect named has registered.
 	Registered()
+	// Subscribed: an extension wants telemetry, again or for the first time.
+	Subscribed(*Subscription)
 	// ExtensionError: an extension reported that it cannot start or go on. It is
 	// about to end.
 	ExtensionError(*ExtensionError)
@@ -129,6 +131,7 @@ type Server struct {
 
 	extensions   []*extension // nil: there are none, which is how it mostly is
 	runtimeWaits bool         // the runtime waits, and Handler.Next was not called yet; kept only with extensions
+	initialized  bool         // Handler.Next was called with extensions
 	shutdown     []byte       // the SHUTDOWN event, once it was sent
 	wg           sync.WaitGroup
 }

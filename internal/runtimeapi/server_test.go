@@ -22,6 +22,7 @@ type heard struct {
 
 	runtimeDone, registered chan struct{}
 	extensionErrs           chan *ExtensionError
+	subscriptions           chan *Subscription
 }
 
 func (h *heard) Next()              { h.next <- struct{}{} }
@@ -31,6 +32,7 @@ func (h *heard) AnswerEnd(e *Error) { h.ends <- e }
 func (h *heard) RuntimeDone()       { h.runtimeDone <- struct{}{} }
 func (h *heard) Registered()        { h.registered <- struct{}{} }
 
+func (h *heard) Subscribed(s *Subscription)       { h.subscriptions <- s }
 func (h *heard) ExtensionError(e *ExtensionError) { h.extensionErrs <- e }
 
 func serve(t *testing.T) (*Server, *heard, string) {
@@ -48,6 +50,7 @@ func serve(t *testing.T) (*Server, *heard, string) {
 		runtimeDone:   make(chan struct{}, 8),
 		registered:    make(chan struct{}, 8),
 		extensionErrs: make(chan *ExtensionError, 8),
+		subscriptions: make(chan *Subscription, 8),
 	}
 	s := Serve(ln, h, Function{})
 	t.Cleanup(s.Close)
