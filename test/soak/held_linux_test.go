@@ -55,15 +55,15 @@ func (h holdings) over(before holdings) string {
 	return ""
 }
 
-// held counts what the process, a daemon, holds.
-func held(t *testing.T, pid int) holdings {
+// held counts what the process, a daemon with that data folder, holds.
+func held(t *testing.T, pid int, data string) holdings {
 	t.Helper()
 	proc := fmt.Sprintf("/proc/%d", pid)
 	h := holdings{
 		"descriptors":  entries(t, proc+"/fd"),
 		"threads":      entries(t, proc+"/task"),
 		"processes":    descendants(pid),
-		"loop devices": loops(t),
+		"loop devices": loops(t, data),
 	}
 	mounts, err := os.ReadFile(proc + "/mountinfo")
 	if err != nil {
@@ -120,15 +120,16 @@ func descendants(pid int) (n int) {
 	return n
 }
 
-// loops counts the loop devices of this machine that are of files without names.
-func loops(t *testing.T) (n int) {
+// loops counts the loop devices of this machine that are of files in a folder,
+// whether they have names or not.
+func loops(t *testing.T, folder string) (n int) {
 	t.Helper()
 	files, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), "(deleted)") {
+		if text, err := os.ReadFile(file); err == nil && strings.HasPrefix(string(text), folder+"/") {
 			n++
 		}
 	}

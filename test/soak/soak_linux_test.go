@@ -103,13 +103,13 @@ func TestSoak(t *testing.T) {
 	s.crowd()
 	s.run(min(*length/4, 30*time.Second))
 	s.remove()
-	before := settled(t, d.PID(), nil)
+	before := settled(t, d, nil)
 	t.Logf("before the soak: %s", before)
 
 	s.create(program)
 	s.run(*length)
 	s.remove()
-	after := settled(t, d.PID(), before)
+	after := settled(t, d, before)
 	t.Logf("after the soak: %s", after)
 	t.Logf("done: %v", s.done)
 	if more := after["memory (MB)"] - before["memory (MB)"]; more > flat {
@@ -138,6 +138,9 @@ func TestSoak(t *testing.T) {
 	if left := cgroups(fmt.Sprintf(`^paddock-[0-9]+\.%d\.`, pid)); len(left) > 0 {
 		t.Errorf("cgroups of a daemon that has ended: %v", left)
 	}
+	if n := loops(t, data); n > 0 {
+		t.Errorf("%d loop devices of a daemon that has ended", n)
+	}
 	if n := processesOf(t, data); n > 0 {
 		t.Errorf("%d processes run code from the data folder of a daemon that has ended", n)
 	}
@@ -161,7 +164,7 @@ func (s *soak) create(program *lambda.CreateFunctionInput) {
 	} {
 		in := *c.in
 		in.FunctionName = new(sdk.Name(s.t))
-		in.Timeout, in.MemorySize = new(int32(3)), new(int32(192))
+		in.Timeout, in.MemorySize = new(int32(8)), new(int32(192))
 		ctx := sdk.Context(s.t)
 		if _, err := s.clients.Lambda.CreateFunction(ctx, &in); err != nil {
 			s.t.Fatal(err)
@@ -218,7 +221,7 @@ func (s *soak) step(random *rand.Rand) {
 		s.invoke(f, "work", "")
 	case n < 68:
 		s.invoke(f, "crash", `Runtime\.ExitError`)
-	case n < 70:
+	case n < 69:
 		s.invoke(f, "hang", `Sandbox\.Timedout`)
 	case n < 74:
 		s.invoke(f, "fill", `Runtime\.|Sandbox\.Timedout`) // on a busy machine its time is over first
@@ -299,14 +302,14 @@ func (s *soak) count(what string) {
 
 // settled waits until the daemon has ended all environments, and holds no more
 // than before.
-func settled(t *testing.T, pid int, before holdings) (h holdings) {
+func settled(t *testing.T, d *daemon.Daemon, before holdings) (h holdings) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	quiet := 0
 	for last := (holdings{}); quiet < 6; last = h {
-		h = held(t, pid)
+		h = held(t, d.PID(), d.Data)
 		if before != nil && h.over(before) == "" {
 			quiet++
 		} else if before == nil && h["processes"] == last["processes"] && h["environments"] == last["environments"] {
