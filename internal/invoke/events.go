@@ -31,7 +31,7 @@ const (
 	eventsPrefix = "lambda-events/"
 	// eventLease is how long an event that was taken is kept from others: so long
 	// after a kill -9 it is tried again. While it runs, its lease is renewed.
-	eventLease = 30 * time.Second
+	eventLease = 10 * time.Second
 	renewEvery = eventLease / 3
 	// longestHold is more than an event is ever under one lease.
 	longestHold = 24 * time.Hour
