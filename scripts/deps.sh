@@ -106,6 +106,10 @@ test)
     package aarch64-linux-gnu-as binutils-aarch64-linux-gnu
     package x86_64-linux-gnu-as binutils
   fi
+  if [ "$(uname -s)" = Linux ]; then # they make and push functions' images
+    package buildah buildah
+    package skopeo skopeo
+  fi
   scripts/fetch-models.sh
   scripts/fetch-protocol-tests.sh
   kafka

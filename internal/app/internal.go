@@ -77,5 +77,8 @@ func (d *daemon) reset(r *http.Request) error {
 	if err := d.logs.Flush(r.Context()); err != nil {
 		return err
 	}
-	return d.state.Reset(r.Context())
+	if err := d.state.Reset(r.Context()); err != nil {
+		return err
+	}
+	return d.ecr.Reset()
 }
