@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // LockedError says that another process has the data folder open.
@@ -42,19 +43,17 @@ func acquire(dir string) (*lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
-	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err != syscall.EINTR {
+	pid := 0
+	for end := time.Now().Add(orphanWait); ; time.Sleep(orphanLook) {
+		if err = flock(f); err != syscall.EWOULDBLOCK {
+			break
+		}
+		pid = holder(f)
+		if pid == 0 || alive(pid) || time.Now().After(end) {
 			break
 		}
 	}
 	if err == syscall.EWOULDBLOCK {
-		// Its holder may be about to write its PID, which is only told.
-		text, readErr := io.ReadAll(io.LimitReader(f, 32))
-		pid, parseErr := strconv.Atoi(strings.TrimSpace(string(text)))
-		if readErr != nil || parseErr != nil {
-			pid = 0
-		}
 		if err := f.Close(); err != nil {
 			return nil, err
 		}
@@ -68,6 +67,38 @@ func acquire(dir string) (*lock, error) {
 	}
 	return &lock{f}, nil
 }
+
+// A process that was killed while it started another leaves the lock with that one
+// until it runs its own program, or dies of its parent's death.
+const (
+	orphanWait = 5 * time.Second
+	orphanLook = 10 * time.Millisecond
+)
+
+func flock(f *os.File) error {
+	for {
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
+// holder is the PID in the file, 0 where there is none: its holder may be about to
+// write it.
+func holder(f *os.File) int {
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, 32))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid < 1 {
+		return 0
+	}
+	return pid
+}
+
+// alive says whether there is a process of that PID, as far as can be told.
+func alive(pid int) bool { return syscall.Kill(pid, 0) != syscall.ESRCH }
 
 func writePID(f *os.File) error {
 	if err := f.Truncate(0); err != nil {
