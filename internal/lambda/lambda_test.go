@@ -210,6 +210,7 @@ type world struct {
 	blobs   store.Blobs
 	code    *gate
 	invoker *invoker
+	images  Images // set before a restart
 	now     time.Time
 }
 
@@ -245,7 +246,7 @@ func (w *world) start() {
 	}
 	w.docs, w.blobs, w.code = docs, blobs, &gate{Store: trees}
 	w.Service, err = New(Options{
-		Documents: docs, Blobs: blobs, Code: w.code, Invoker: w.invoker, Capacity: w.invoker, Sources: sources{}, Architecture: "x86_64",
+		Documents: docs, Blobs: blobs, Code: w.code, Images: w.images, Invoker: w.invoker, Capacity: w.invoker, Sources: sources{}, Architecture: "x86_64",
 		Now: func() time.Time { return w.now }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
