@@ -12,7 +12,7 @@ import (
 
 // Benchmark measures, for a static Go program that writes one byte: "start" is New
 // and Start until the byte is read, "destroy" is Destroy of that, "cycle" is
-// Freeze and Thaw. The extra metrics are percentiles in milliseconds. A driver that
+// Freeze and Thaw. The same for an image of ten layers. The extra metrics are percentiles in milliseconds. A driver that
 // is a Settler has settled before each start.
 func Benchmark(b *testing.B, newDriver NewDriver) {
 	driver, err := newDriver()
@@ -25,15 +25,16 @@ func Benchmark(b *testing.B, newDriver NewDriver) {
 		}
 	}()
 	// Listening is part of what every environment needs.
-	begin := func() (sandbox.Sandbox, *os.File) {
-		s, err := driver.New(context.Background(), &sandbox.Spec{ID: "bench", Code: code(b), MemoryMB: 512})
+	begin := func(spec sandbox.Spec, path string) (sandbox.Sandbox, *os.File) {
+		spec.ID, spec.MemoryMB = "bench", 512
+		s, err := driver.New(context.Background(), &spec)
 		if err != nil {
 			b.Fatal(err)
 		}
 		if _, err := s.Listen(9001); err != nil {
 			b.Fatal(err)
 		}
-		_, out := start(b, s, "byte")
+		_, out := startCommand(b, s, &sandbox.Command{Path: path, Args: []string{program, "byte"}, Dir: "/"})
 		if _, err := out.Read(make([]byte, 1)); err != nil {
 			b.Fatal(err)
 		}
@@ -48,20 +49,31 @@ func Benchmark(b *testing.B, newDriver NewDriver) {
 		}
 	}
 	code(b)
-	b.Run("start and destroy", func(b *testing.B) {
+	measure := func(b *testing.B, spec sandbox.Spec, path string) {
 		var starts, destroys []time.Duration
 		for b.Loop() {
 			if settler, ok := driver.(Settler); ok {
 				settler.Settle()
 			}
 			t0 := time.Now()
-			s, out := begin()
+			s, out := begin(spec, path)
 			t1 := time.Now()
 			finish(s, out)
 			starts, destroys = append(starts, t1.Sub(t0)), append(destroys, time.Since(t1))
 		}
 		percentiles(b, "start", starts)
 		percentiles(b, "destroy", destroys)
+	}
+	b.Run("start and destroy", func(b *testing.B) { measure(b, sandbox.Spec{Code: code(b)}, "") })
+	b.Run("start and destroy an image", func(b *testing.B) {
+		if driver.Name() != "linux" {
+			b.Skip("the driver runs none")
+		}
+		layers := []string{code(b)}
+		for range 9 {
+			layers = append(layers, folder(b, map[string]string{"file": "text"}))
+		}
+		measure(b, sandbox.Spec{Root: layers}, "/"+program)
 	})
 	b.Run("freeze and thaw", func(b *testing.B) {
 		s := create(b, driver, sandbox.Spec{})
