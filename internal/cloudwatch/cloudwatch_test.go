@@ -117,10 +117,12 @@ func TestPutAndGetStatistics(t *testing.T) {
 		change func(*api.GetMetricStatisticsInput)
 		want   []string
 	}{
-		"all units":   {nil, []string{"1:11/5=2.2 1..4 Count", "7:10/2=5 4..6 Count", "7:0/2=0 -1..1 None"}},
-		"one unit":    {func(in *api.GetMetricStatisticsInput) { in.Unit = new(api.StandardUnitNone) }, []string{"7:0/2=0 -1..1 None"}},
-		"other unit":  {func(in *api.GetMetricStatisticsInput) { in.Unit = new(api.StandardUnitBytes) }, nil},
-		"period":      {func(in *api.GetMetricStatisticsInput) { in.Period, in.Unit = new(int32(600)), new(api.StandardUnitCount) }, []string{"0:21/7=3 1..6 Count"}},
+		"all units":  {nil, []string{"1:11/5=2.2 1..4 Count", "7:10/2=5 4..6 Count", "7:0/2=0 -1..1 None"}},
+		"one unit":   {func(in *api.GetMetricStatisticsInput) { in.Unit = new(api.StandardUnitNone) }, []string{"7:0/2=0 -1..1 None"}},
+		"other unit": {func(in *api.GetMetricStatisticsInput) { in.Unit = new(api.StandardUnitBytes) }, nil},
+		"period": {func(in *api.GetMetricStatisticsInput) {
+			in.Period, in.Unit = new(int32(600)), new(api.StandardUnitCount)
+		}, []string{"0:21/7=3 1..6 Count"}},
 		"from start":  {func(in *api.GetMetricStatisticsInput) { in.StartTime, in.Period = at(2.2), new(int32(300)) }, []string{"7:10/2=5 4..6 Count", "7:0/2=0 -1..1 None"}},
 		"the end":     {func(in *api.GetMetricStatisticsInput) { in.EndTime = at(7) }, []string{"1:11/5=2.2 1..4 Count"}},
 		"dimensions":  {func(in *api.GetMetricStatisticsInput) { in.Dimensions = dims("a", "1", "b", "2") }, []string{"7:100/1=100 100..100 None"}},
