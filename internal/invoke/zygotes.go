@@ -61,10 +61,8 @@ type zygoteKind struct {
 	mb       int64 // what one uses
 	used     time.Time
 	short    time.Time // when the last one was taken, or there was none
-	// moves: the layout of their sandboxes changes with the function.
-	moves   bool
-	backoff time.Duration
-	retry   time.Time
+	backoff  time.Duration
+	retry    time.Time
 }
 
 type zygotes struct {
@@ -121,7 +119,12 @@ func (z *zygotes) take(ctx context.Context, rt *runtimes.Runtime, e *environment
 }
 
 // pop takes one that is ready, and sees to it that there are more.
+//
+// A function with shared libraries of its own is started plainly: the dynamic
+// linker of a program that runs already has found that the folders it looks
+// into are not there.
 func (z *zygotes) pop(name string, rt *runtimes.Runtime, v *function.Version) *zygote {
+	libraries := z.hasLibraries(v)
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	k := z.demand(name, rt, v)
@@ -129,7 +132,7 @@ func (z *zygotes) pop(name string, rt *runtimes.Runtime, v *function.Version) *z
 		return nil
 	}
 	var zy *zygote
-	if len(k.ready) > 0 && !(k.moves && z.hasLibraries(v)) {
+	if len(k.ready) > 0 && !libraries {
 		zy = k.shift()
 		k.backoff = 0
 	}
@@ -352,9 +355,6 @@ func (z *zygotes) make(k *zygoteKind) (zy *zygote, err error) {
 	if usage.MaxMemoryBytes == 0 { // the driver cannot tell
 		zy.mb = zygoteMB
 	}
-	z.mu.Lock()
-	k.moves = layout.Task == ""
-	z.mu.Unlock()
 	return zy, nil
 }
 

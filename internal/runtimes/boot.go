@@ -101,8 +101,8 @@ func (r *Runtime) Ahead(layout sandbox.Layout, v *function.Version) *Command {
 
 // Libraries tells whether v's code or layers have shared libraries where the
 // dynamic linker looks for them (LD_LIBRARY_PATH). A program that was started
-// ahead, in a sandbox whose layout changes with the function, would not find
-// them.
+// ahead would not find them: the linker remembers which of its folders were
+// missing when it first looked.
 func Libraries(v *function.Version) (bool, error) {
 	for _, dir := range append([]string{v.CodeDir}, v.LayerDirs...) {
 		if _, err := os.Stat(filepath.Join(dir, "lib")); err == nil {
