@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,7 +63,23 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *api.ReceiveMessageRequ
 	return received(q, in, got)
 }
 
-// leaseRequest checks the numbers of a request.
+// receivable are the attributes of messages that AttributeNames may name. The
+// model types it as the names of a queue's attributes, which select nothing.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+var receivable = []api.MessageSystemAttributeName{
+	api.MessageSystemAttributeNameAll,
+	api.MessageSystemAttributeNameSenderId,
+	api.MessageSystemAttributeNameSentTimestamp,
+	api.MessageSystemAttributeNameApproximateReceiveCount,
+	api.MessageSystemAttributeNameApproximateFirstReceiveTimestamp,
+	api.MessageSystemAttributeNameSequenceNumber,
+	api.MessageSystemAttributeNameMessageDeduplicationId,
+	api.MessageSystemAttributeNameMessageGroupId,
+	api.MessageSystemAttributeNameAWSTraceHeader,
+	api.MessageSystemAttributeNameDeadLetterQueueSourceArn,
+}
+
+// leaseRequest checks a request's numbers and names.
 func leaseRequest(q *queue, in *api.ReceiveMessageRequest) (store.LeaseRequest, error) {
 	r := store.LeaseRequest{Queue: q.id(), Ordered: q.fifo(), Max: 1, Visibility: q.settings.visibility, Wait: q.settings.wait,
 		Retention: q.settings.retention, MaxInFlight: maxInFlight}
@@ -82,6 +99,13 @@ func leaseRequest(q *queue, in *api.ReceiveMessageRequest) (store.LeaseRequest, 
 			return r, invalid("Value %d for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.", *n)
 		}
 		r.Wait = time.Duration(*n) * time.Second
+	}
+	for _, n := range in.AttributeNames {
+		name := string(n)
+		if !slices.Contains(receivable, api.MessageSystemAttributeName(n)) &&
+			!slices.Contains(storedAttributes, name) && !slices.Contains(countedAttributes, name) && !slices.Contains(madeAttributes, name) {
+			return r, unknownAttribute(name)
+		}
 	}
 	return r, nil
 }

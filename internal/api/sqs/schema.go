@@ -80,7 +80,7 @@ var Service = schema.Service{
 		}},
 		{Name: "CreateQueueRequest", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "QueueName", Target: shapeString, Traits: schema.Required},
-			{Name: "Attributes", Target: shapeQueueAttributeMap, QueryName: "Attribute"},
+			{Name: "Attributes", Target: shapeQueueAttributeMap, Traits: schema.Unchecked, QueryName: "Attribute"},
 			{Name: "tags", Target: shapeTagMap, QueryName: "Tag"},
 		}},
 		{Name: "CreateQueueResult", Kind: schema.KindStructure, Members: []schema.Member{
@@ -116,7 +116,7 @@ var Service = schema.Service{
 		{Name: "ExceptionMessage", Kind: schema.KindString},
 		{Name: "GetQueueAttributesRequest", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "QueueUrl", Target: shapeString, Traits: schema.Required},
-			{Name: "AttributeNames", Target: shapeAttributeNameList, QueryName: "AttributeName"},
+			{Name: "AttributeNames", Target: shapeAttributeNameList, Traits: schema.Unchecked, QueryName: "AttributeName"},
 		}},
 		{Name: "GetQueueAttributesResult", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "Attributes", Target: shapeQueueAttributeMap, QueryName: "Attribute"},
@@ -273,7 +273,7 @@ var Service = schema.Service{
 		}},
 		{Name: "ReceiveMessageRequest", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "QueueUrl", Target: shapeString, Traits: schema.Required},
-			{Name: "AttributeNames", Target: shapeAttributeNameList, QueryName: "AttributeName"},
+			{Name: "AttributeNames", Target: shapeAttributeNameList, Traits: schema.Unchecked, QueryName: "AttributeName"},
 			{Name: "MessageSystemAttributeNames", Target: shapeMessageSystemAttributeList, QueryName: "MessageSystemAttributeName"},
 			{Name: "MessageAttributeNames", Target: shapeMessageAttributeNameList, QueryName: "MessageAttributeName"},
 			{Name: "MaxNumberOfMessages", Target: shapeNullableInteger},
@@ -339,7 +339,7 @@ var Service = schema.Service{
 		}},
 		{Name: "SetQueueAttributesRequest", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "QueueUrl", Target: shapeString, Traits: schema.Required},
-			{Name: "Attributes", Target: shapeQueueAttributeMap, Traits: schema.Required, QueryName: "Attribute"},
+			{Name: "Attributes", Target: shapeQueueAttributeMap, Traits: schema.Required | schema.Unchecked, QueryName: "Attribute"},
 		}},
 		{Name: "StartMessageMoveTaskRequest", Kind: schema.KindStructure, Members: []schema.Member{
 			{Name: "SourceArn", Target: shapeString, Traits: schema.Required},
