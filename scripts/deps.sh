@@ -9,6 +9,11 @@ mkdir -p .deps/bin
 GOLANGCI=v2.15.0
 BOTOCORE=1.43.11
 AWSCLI=1.45.11
+BOTOCORE_QUERY=1.29.165 # of the days when SQS spoke Query: JSON came with 1.31
+BOTO3_QUERY=1.26.165
+CELERY=5.7.0
+KOMBU=5.7.0
+PYCURL=7.49.0
 OAS_EXAMPLES=8.2.2
 MAVEN_DEPENDENCY=3.8.1
 
@@ -45,15 +50,21 @@ lint() {
   touch .deps/bin/golangci-lint
 }
 
+# python FOLDER WHAT REQUIREMENT…: a virtual environment .deps/FOLDER with these.
+python() {
+  local folder=$1 what=$2
+  shift 2
+  stamped "$folder" "$*" && return
+  say "installing $what into .deps/$folder"
+  python3 -m venv ".deps/$folder" 2>/dev/null || { package pip3 python3-venv; python3 -m venv ".deps/$folder"; }
+  ".deps/$folder/bin/pip" install -q "$@"
+  stamp "$folder" "$*"
+}
+
 clients() {
-  local want="boto3==$BOTOCORE awscli==$AWSCLI"
-  if ! stamped python "$want"; then
-    say "installing boto3 and the AWS CLI into .deps/python"
-    python3 -m venv .deps/python 2>/dev/null || { package pip3 python3-venv; python3 -m venv .deps/python; }
-    # shellcheck disable=SC2086
-    .deps/python/bin/pip install -q $want
-    stamp python "$want"
-  fi
+  python python "boto3 and the AWS CLI" "boto3==$BOTOCORE" "awscli==$AWSCLI"
+  python python-query "a boto3 that speaks Query" "boto3==$BOTO3_QUERY" "botocore==$BOTOCORE_QUERY"
+  python celery "Celery" "celery==$CELERY" "kombu==$KOMBU" "pycurl==$PYCURL" "boto3==$BOTOCORE"
   package npm npm node
   if ! stamped node "$(cat test/clients/js/package.json)"; then
     say "installing the AWS SDK for JavaScript into .deps/node"

@@ -21,6 +21,23 @@ func TestBoto3(t *testing.T) {
 	run(t, python, filepath.Join(root, "test", "sqs", "scenario.py"))
 }
 
+// TestQuery is TestBoto3 with a botocore from before SQS spoke JSON.
+func TestQuery(t *testing.T) {
+	root := top(t)
+	python := need.Program(t, filepath.Join(root, ".deps", "python-query", "bin", "python"))
+	if err := exec.CommandContext(sdk.Context(t), python, "-c", "import boto3").Run(); err != nil {
+		need.Missing(t, "a boto3 that speaks Query in .deps/python-query (make deps installs it)")
+	}
+	run(t, python, filepath.Join(root, "test", "sqs", "query.py"))
+}
+
+func TestCLI(t *testing.T) {
+	root := top(t)
+	aws := need.Program(t, filepath.Join(root, ".deps", "python", "bin", "aws"))
+	t.Setenv("PATH", filepath.Dir(aws)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	run(t, need.Program(t, "bash"), filepath.Join(root, "test", "sqs", "scenario.sh"))
+}
+
 func TestJavaScript(t *testing.T) {
 	root := top(t)
 	node := need.Program(t, "node")
