@@ -22,7 +22,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "rounds of each comparison")
 	length := flag.Duration("length", 3*time.Second, "of one measurement under load")
 	sandbox := flag.String("sandbox", "auto", "Paddock's --sandbox")
-	only := flag.String("only", "", "measure only this: start, warm, throughput, thaw, cold, burst, layers, sandbox, rest or control")
+	only := flag.String("only", "", "measure only this: start, warm, throughput, thaw, cold, burst, layers, sandbox, rest, sqs or control")
 	role := flag.String("role", "", "be the upstream or the reverse-proxy of rest (bench starts it itself)")
 	at := flag.String("at", "", "the address of that server")
 	to := flag.String("to", "", "where the reverse-proxy leads")
@@ -72,7 +72,7 @@ func run(paddock, sandbox, only string, rounds int, length time.Duration) error 
 	for _, m := range []struct {
 		name string
 		run  func() error
-	}{{"start", b.start}, {"warm", b.warm}, {"throughput", b.throughput}, {"thaw", b.thaw}, {"cold", b.cold}, {"burst", b.burst}, {"layers", b.layers}, {"sandbox", b.sandboxes}, {"rest", b.rest}, {"control", b.control}} {
+	}{{"start", b.start}, {"warm", b.warm}, {"throughput", b.throughput}, {"thaw", b.thaw}, {"cold", b.cold}, {"burst", b.burst}, {"layers", b.layers}, {"sandbox", b.sandboxes}, {"rest", b.rest}, {"sqs", b.sqs}, {"control", b.control}} {
 		if only != "" && only != m.name {
 			continue
 		}
@@ -82,7 +82,7 @@ func run(paddock, sandbox, only string, rounds int, length time.Duration) error 
 		}
 	}
 	if !measured {
-		return fmt.Errorf("-only %s: there is start, warm, throughput, thaw, cold, burst, layers, sandbox, rest and control", only)
+		return fmt.Errorf("-only %s: there is start, warm, throughput, thaw, cold, burst, layers, sandbox, rest, sqs and control", only)
 	}
 	return nil
 }
