@@ -71,19 +71,25 @@ func once(client *http.Client, want int, method, url string, body []byte) error 
 	}
 	req.Header.Set("Authorization", signed)
 	req.Header.Set("Content-Type", "application/json")
+	_, err = ask(client, req, want)
+	return err
+}
+
+// ask sends a request and reads its answer, which must have that status.
+func ask(client *http.Client, req *http.Request, want int) ([]byte, error) {
 	res, err := client.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if res.StatusCode != want || res.Header.Get("X-Amz-Function-Error") != "" {
-		return fmt.Errorf("%s %s: %s: %.300s", method, url, res.Status, text)
+		return nil, fmt.Errorf("%s %s: %s: %.500s", req.Method, req.URL, res.Status, text)
 	}
-	return nil
+	return text, nil
 }
 
 // median of figures that were measured in rounds.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -249,20 +248,9 @@ func manage(p *server, path string, body []byte, into any) error {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", strings.Replace(signed, "/lambda/", "/apigateway/", 1))
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
+	text, err := ask(http.DefaultClient, req, http.StatusCreated)
+	if err != nil || into == nil {
 		return err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusCreated {
-		return fmt.Errorf("%s: %s: %.500s", path, res.Status, text)
-	}
-	if into == nil {
-		return nil
 	}
 	return json.Unmarshal(text, into)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -203,17 +202,9 @@ func (s *queueSide) call(client *http.Client, operation string, in map[string]an
 	req.Header.Set("Authorization", strings.Replace(signed, "/lambda/", "/sqs/", 1))
 	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	req.Header.Set("X-Amz-Target", "AmazonSQS."+operation)
-	res, err := client.Do(req)
+	text, err := ask(client, req, http.StatusOK)
 	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %.300s", operation, res.Status, text)
+		return fmt.Errorf("%s: %w", operation, err)
 	}
 	if out == nil {
 		return nil
